@@ -1,0 +1,47 @@
+// Builds dist/: the helper (which holds the product once), the command, the extension and the inspector's page.
+// `--watch` rebuilds on change, `--minify` is for the package.
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { build, context } from 'esbuild';
+import { readFile } from 'node:fs/promises';
+
+const flags = new Set(process.argv.slice(2));
+const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+
+const common = {
+  bundle: true,
+  logLevel: 'warning',
+  minify: flags.has('--minify'),
+  sourcemap: flags.has('--minify') ? false : 'linked',
+  define: { PRODUCT_VERSION: JSON.stringify(version) },
+  legalComments: 'none',
+};
+const node = { ...common, platform: 'node', format: 'cjs', target: 'node20.19' };
+const targets = [
+  { ...node, entryPoints: ['src/cli/product.ts'], outfile: 'dist/helper.js' },
+  {
+    ...node,
+    entryPoints: ['src/cli/cli.ts'],
+    outfile: 'dist/cli.js',
+    external: ['./helper.js'],
+    banner: { js: '#!/usr/bin/env node' },
+  },
+  { ...node, entryPoints: ['src/extension/extension.ts'], outfile: 'dist/extension.js', external: ['vscode'] },
+  {
+    ...common,
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2023',
+    tsconfig: 'src/webview/tsconfig.json',
+    entryPoints: ['src/webview/inspector.ts'],
+    outdir: 'dist/webview',
+  },
+];
+
+await rm('dist', { recursive: true, force: true });
+await mkdir('dist/webview', { recursive: true });
+if (flags.has('--watch')) {
+  for (const target of targets) await (await context(target)).watch();
+} else {
+  await Promise.all(targets.map((target) => build(target)));
+}
+await cp('src/webview/inspector.css', 'dist/webview/inspector.css');

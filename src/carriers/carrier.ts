@@ -1,0 +1,60 @@
+// What brings agents to this machine. A carrier gets two functions: `serve`, which takes one visitor's HTTP request
+// into the gateway, and `mayDial`, which asks the policy before anything is dialled. It knows nothing else of us.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { ErrorInfo } from '../core/errors.ts';
+import type { Privacy } from '../protocol/control.ts';
+
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/** What the carrier knows of a request's way here. */
+export type Arrival = { carrier: string; visitor: string; hostnames: readonly string[] };
+
+/** Never throws; every fault becomes an answer. */
+export type Serve = (request: HttpRequest, response: HttpResponse, arrival: Arrival) => void;
+
+/** What is about to be dialled; throws `DESTINATION_DENIED` when the policy has no entry for it. */
+export type Dialled = { carrier: string; host?: string; pin?: string };
+export type MayDial = (dialled: Dialled) => void;
+
+export type CarrierState =
+  | { kind: 'connecting'; attempt: number }
+  | { kind: 'connected'; sinceMs: number }
+  | { kind: 'waiting'; retryAtMs: number; attempt: number; error: ErrorInfo }
+  | { kind: 'failed'; error: ErrorInfo };
+
+/** A way in that is up, or coming back up by itself. */
+export interface OpenCarrier {
+  readonly hostname: string;
+  readonly url: string;
+  readonly loopbackUrl?: string;
+  /** PEM file of a CA that a client must trust; absent where a public CA signed. */
+  readonly caFile?: string;
+  /** Loopback port to keep with the tunnel. */
+  readonly port?: number;
+  readonly state: CarrierState;
+  onState(listener: (state: CarrierState) => void): () => void;
+  close(): Promise<void>;
+}
+
+export type CarrierOptions = {
+  /** First label of the hostname. */
+  label: string;
+  /** The tunnel's id that survives a crash. */
+  instance: string;
+  /** Port used last time. */
+  port?: number;
+  /** Whether `port` was asked for by a person: then another one is no substitute. */
+  portIsFixed: boolean;
+  serve: Serve;
+  mayDial: MayDial;
+  log: (message: string) => void;
+};
+
+export interface Carrier {
+  readonly kind: string;
+  readonly privacy: Privacy;
+  /** Resolves when agents can reach it; rejects with nothing left open. */
+  open(options: CarrierOptions, signal: AbortSignal): Promise<OpenCarrier>;
+}

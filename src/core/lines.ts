@@ -1,0 +1,68 @@
+// Bytes in, lines out: splits on LF only (a CR before it is kept out), one byte at a time or a megabyte at once.
+// A line over the limit is dropped whole and reported once; the next line is read normally.
+import { TunnelError } from './errors.ts';
+
+export type LineSplitterOptions = {
+  /** Longest line in bytes, without its LF. */
+  maxLineBytes: number;
+  onLine: (line: string) => void;
+  onOverlong: (error: TunnelError) => void;
+};
+
+const LF = 0x0a;
+
+export class LineSplitter {
+  readonly #options: LineSplitterOptions;
+  readonly #decoder = new TextDecoder('utf-8');
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  #skipping = false;
+
+  constructor(options: LineSplitterOptions) {
+    this.#options = options;
+  }
+
+  push(chunk: Uint8Array): void {
+    let from = 0;
+    for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, from)) {
+      this.#keep(chunk.subarray(from, at));
+      this.#endLine();
+      from = at + 1;
+    }
+    this.#keep(chunk.subarray(from));
+  }
+
+  /** At the end of the input: a last line without LF counts. */
+  end(): void {
+    if (this.#bytes > 0 || this.#skipping) this.#endLine();
+  }
+
+  #keep(part: Uint8Array): void {
+    if (part.length === 0 || this.#skipping) return;
+    if (this.#bytes + part.length > this.#options.maxLineBytes) {
+      this.#skipping = true;
+      this.#parts = [];
+      this.#bytes = 0;
+      this.#options.onOverlong(new TunnelError('LIMIT', `a line is longer than ${this.#options.maxLineBytes} bytes`));
+      return;
+    }
+    this.#parts.push(part.slice()); // The source may reuse its buffer.
+    this.#bytes += part.length;
+  }
+
+  #endLine(): void {
+    const skipped = this.#skipping;
+    const bytes = new Uint8Array(this.#bytes);
+    let offset = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, offset);
+      offset += part.length;
+    }
+    this.#parts = [];
+    this.#bytes = 0;
+    this.#skipping = false;
+    if (skipped) return;
+    const line = this.#decoder.decode(bytes);
+    this.#options.onLine(line.endsWith('\r') ? line.slice(0, -1) : line);
+  }
+}

@@ -1,0 +1,177 @@
+// What the helper offers whoever drives it: the extension over stdin/stdout, another process of the same user over
+// the helper's Unix socket (named pipe on Windows). The CLI's own helper is called in process with the same names.
+import type { ErrorInfo } from '../core/errors.ts';
+import type { InspectorNotifications, InspectorRequests } from './inspector.ts';
+
+/** Raised when a change breaks older peers. */
+export const controlVersion = 1;
+
+// ── Servers ────────────────────────────────────────────────────────────────
+
+/** How an MCP server is reached or started, with every variable resolved as far as it can be without asking. */
+export type ServerTransport =
+  | { kind: 'stdio'; command: string; args: string[]; env: Record<string, string | null>; cwd: string }
+  | { kind: 'http'; url: string; headers: Record<string, string> };
+
+/** Where a server's definition stands. `line` counts from 1. */
+export type ServerSource = {
+  format: 'vscode' | 'claude-code' | 'cursor' | 'command-line';
+  file?: string;
+  line?: number;
+};
+
+export type DiscoveredServer = {
+  /** Stable: made from file and name. */
+  id: string;
+  name: string;
+  source: ServerSource;
+  transport: ServerTransport;
+  /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
+  problem?: string;
+};
+
+/** A file, or a part of one, that could not be read. The others are still listed. */
+export type DiscoveryProblem = { file: string; line?: number; column?: number; message: string };
+
+export type ServerList = { servers: DiscoveredServer[]; problems: DiscoveryProblem[] };
+
+/** What will run, as a person is shown it before agreeing. Values of env and headers are never in it. */
+export type LaunchPlan = {
+  /** SHA-256 over everything below, values of env and headers included; hex. */
+  hash: string;
+  server: string;
+  command?: string;
+  args?: string[];
+  envNames?: string[];
+  cwd?: string;
+  url?: string;
+  headerNames?: string[];
+};
+
+// ── Destinations ───────────────────────────────────────────────────────────
+
+export type CarrierKind = 'embedded' | 'edge';
+
+/** Where a tunnel goes out to. */
+export type Destination = { carrier: 'embedded' } | { carrier: 'edge'; host: string };
+
+export type DestinationChoice = {
+  destination: Destination;
+  /** Absent when allowed; else what is missing, where, and whether the user may add it. */
+  denied?: { reason: string; file: string; entry: string; mayAllow: boolean };
+  /** For `edge`: whether this machine holds a certificate of it. */
+  enrolled?: boolean;
+};
+
+// ── Tunnels ────────────────────────────────────────────────────────────────
+
+export type TunnelState =
+  | { kind: 'stopped' }
+  | { kind: 'starting'; step: string }
+  | { kind: 'connecting'; attempt: number }
+  | { kind: 'connected'; sinceMs: number }
+  | { kind: 'waiting'; retryAtMs: number; attempt: number; error: ErrorInfo }
+  | { kind: 'failed'; error: ErrorInfo };
+
+/** `end-to-end`: the relay sees only the hostname; `carrier-reads`: the carrier can read payloads. */
+export type Privacy = 'end-to-end' | 'carrier-reads';
+
+export type AgentSeen = { name: string; grant: string; lastCallMs: number; calls: number; refused: number };
+
+export type TunnelInfo = {
+  id: string;
+  server: { id: string; name: string; kind: 'stdio' | 'http' };
+  destination: Destination;
+  privacy: Privacy;
+  state: TunnelState;
+  /** Everything below is known once the tunnel was ready for the first time. */
+  hostname?: string;
+  url?: string;
+  /** Only for `embedded`: for clients that cannot resolve `*.localhost`. */
+  loopbackUrl?: string;
+  /** PEM file of the CA that signed the tunnel's certificate, when it is not a public one. */
+  caFile?: string;
+  openedMs: number;
+  /** Last answer that came through the public name, of any agent. */
+  lastExchangeMs?: number;
+  callsPerMinute: number;
+  agents: AgentSeen[];
+};
+
+/** What a new grant may do; absent lists mean everything the policy allows. */
+export type GrantScope = { tools?: string[]; readOnly?: boolean };
+
+export type OpenTunnel = {
+  /** A server that discovery finds in `folders` (by id), or one given whole. */
+  server: { id: string; folders: string[] } | { inline: { name: string; transport: ServerTransport } };
+  destination: Destination;
+  /** Wanted label of the hostname; made from the server's name when absent, and kept with the tunnel. */
+  name?: string;
+  /** Wanted loopback port of an embedded tunnel. */
+  port?: number;
+  grant: { name: string; scope: GrantScope; expiresMs: number } | { none: true };
+  /** Hash of the launch plan that a person agreed to; else an earlier agreement must exist. */
+  consent?: string;
+};
+
+export type OpenedTunnel = {
+  tunnel: TunnelInfo;
+  /** Text of the grant that was minted; shown once, never stored by the helper. */
+  token?: string;
+  grant?: GrantInfo;
+  readyMs: number;
+};
+
+// ── Grants ─────────────────────────────────────────────────────────────────
+
+export type GrantInfo = {
+  id: string;
+  name: string;
+  scope: GrantScope & { servers: string[] };
+  createdMs: number;
+  expiresMs: number;
+  revokedMs?: number;
+};
+
+// ── The contract ───────────────────────────────────────────────────────────
+
+export type HelperRequests = InspectorRequests & {
+  hello: {
+    params: { version: number; trusted: boolean; folders: string[] };
+    result: { version: number; helperId: string; product: string; pid: number; home: string };
+  };
+  'servers/list': { params: { folders: string[] }; result: ServerList };
+  'servers/plan': {
+    params: { id: string; folders: string[] };
+    /** `agreed` when a person agreed to exactly this before; `previous` is the newest plan agreed to otherwise. */
+    result: { plan: LaunchPlan; agreed: boolean; previous?: LaunchPlan };
+  };
+  'destinations/list': { params: object; result: { choices: DestinationChoice[] } };
+  'tunnel/open': { params: OpenTunnel; result: OpenedTunnel };
+  'tunnel/close': { params: { tunnel: string }; result: null };
+  'tunnel/list': { params: object; result: { tunnels: TunnelInfo[] } };
+  'grants/list': { params: object; result: { grants: GrantInfo[] } };
+  'grants/add': {
+    params: { name: string; servers: string[]; scope: GrantScope; expiresMs: number };
+    result: { grant: GrantInfo; token: string };
+  };
+  /** The old text works for `overlapMs` more. */
+  'grants/rotate': { params: { id: string; overlapMs: number }; result: { grant: GrantInfo; token: string } };
+  'grants/revoke': { params: { id: string }; result: { grant: GrantInfo } };
+  /** Writes the user's policy file. */
+  'policy/allow': { params: { destination: Destination }; result: { file: string } };
+};
+
+export type HelperNotifications = InspectorNotifications & {
+  /** All tunnels, newest state; replaces what was sent before. */
+  'tunnels/changed': { tunnels: TunnelInfo[] };
+  /** Files that discovery reads have changed. */
+  'servers/changed': object;
+  log: { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
+};
+
+/** What the helper offers its driver. */
+export type HelperContract = { requests: HelperRequests; notifications: { 'trust/changed': { trusted: boolean } } };
+
+/** What the driver offers the helper. */
+export type DriverContract = { requests: Record<string, never>; notifications: HelperNotifications };

@@ -1,0 +1,46 @@
+// The one contract between the gateway and whatever speaks MCP behind it. A stdio child and an HTTP listener look the
+// same from here: a request of the Streamable HTTP transport goes in, an HTTP answer with a byte stream comes out.
+import type { Readable } from 'node:stream';
+import type { RpcMessage } from '../mcp/message.ts';
+
+export type UpstreamRequest = {
+  method: 'POST' | 'GET' | 'DELETE';
+  /** Lower-case names; hop-by-hop headers, Host, Origin, Cookie and Authorization are gone already. */
+  headers: Record<string, string>;
+  /** The exact bytes of the body (POST only). */
+  body?: Buffer;
+  /** A parsed copy of `body`; one element, or several for a batch. */
+  messages: readonly RpcMessage[];
+  sessionId?: string;
+  /** Aborted when the agent has left. */
+  signal: AbortSignal;
+};
+
+export type UpstreamResponse = {
+  status: number;
+  /** Lower-case names. */
+  headers: Record<string, string>;
+  /** Absent for an empty body (202, 204). The reader must drain or destroy it. */
+  body?: Readable;
+};
+
+/** Something a person wants to see beside the exchanges: a line on stderr, a child's start or end. */
+export type UpstreamEvent =
+  | { kind: 'stderr'; sessionId?: string; line: string }
+  | { kind: 'noise'; sessionId?: string; line: string }
+  | { kind: 'started'; sessionId?: string; pid?: number }
+  | { kind: 'exited'; sessionId?: string; code: number | null; signal: string | null };
+
+export interface Upstream {
+  readonly kind: 'http' | 'stdio';
+  /**
+   * Shows that the server is there: a stdio command is started once and initialised, a URL is connected to.
+   * Throws `UPSTREAM_START`, `UPSTREAM_UNREACHABLE` or `UPSTREAM_PROTOCOL`; nothing stays open then.
+   */
+  check(signal: AbortSignal): Promise<void>;
+  /** Throws `UPSTREAM_*` when there is no answer to pass on; never for an HTTP status. */
+  forward(request: UpstreamRequest): Promise<UpstreamResponse>;
+  onEvent(listener: (event: UpstreamEvent) => void): () => void;
+  /** Ends everything it started, process trees included. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,10 @@
+// Three suites: unit (no processes), integration (real sockets, servers and clients), e2e (the built command).
+import { defineConfig } from 'vitest/config';
+
+const suite = (name: string, testTimeout: number, maxWorkers: number) => ({
+  test: { name, root: '.', include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: testTimeout, maxWorkers },
+});
+
+export default defineConfig({
+  test: { projects: [suite('unit', 10_000, 2), suite('integration', 60_000, 2), suite('e2e', 120_000, 1)] },
+});
