@@ -1,0 +1,88 @@
+// Reads the fields of one JSON object with their types checked: what is wrong is collected with its path and place
+// (`servers.a.args[1] must be a text`), so that one look shows all of it.
+import type { Node } from 'jsonc-parser';
+import type { Fault, JsoncDocument } from './jsoncDocument.ts';
+
+export class Fields {
+  readonly path: string;
+  readonly #document: JsoncDocument;
+  readonly #values = new Map<string, Node>();
+  readonly #faults: Fault[];
+
+  /** Faults go into `faults`; a name that stands twice is one. */
+  constructor(document: JsoncDocument, object: Node, path: string, faults: Fault[]) {
+    this.path = path;
+    this.#document = document;
+    this.#faults = faults;
+    for (const { name, key, value } of properties(object)) {
+      if (this.#values.has(name)) this.#fault(key, `${this.#at(name)} stands here twice`);
+      if (value) this.#values.set(name, value);
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  text(name: string): string | undefined {
+    const node = this.#values.get(name);
+    return node && this.#text(node, this.#at(name));
+  }
+
+  /** An empty list where the field is absent. */
+  texts(name: string): string[] {
+    const node = this.#values.get(name);
+    if (!node) return [];
+    if (node.type !== 'array') return this.#fault(node, `${this.#at(name)} must be a list of texts`, []);
+    return (node.children ?? []).map((child, index) => this.#text(child, `${this.#at(name)}[${index}]`) ?? '');
+  }
+
+  boolean(name: string): boolean | undefined {
+    const node = this.#values.get(name);
+    if (!node || node.type === 'boolean') return node?.value as boolean | undefined;
+    return this.#fault(node, `${this.#at(name)} must be true or false`, undefined);
+  }
+
+  /** Names with texts. With `loose`, numbers and booleans count as text and `null` stays. */
+  record(name: string, loose: boolean): [string, string | null][] {
+    const node = this.#values.get(name);
+    if (!node) return [];
+    if (node.type !== 'object') return this.#fault(node, `${this.#at(name)} must be an object of names and texts`, []);
+    const entries = new Map<string, string | null>();
+    for (const { name: inner, key, value } of properties(node)) {
+      const path = `${this.#at(name)}.${inner}`;
+      if (entries.has(inner)) this.#fault(key, `${path} stands here twice`);
+      if (!value) continue;
+      if (loose && value.type === 'null') entries.set(inner, null);
+      else if (loose && (value.type === 'number' || value.type === 'boolean')) entries.set(inner, String(value.value));
+      else entries.set(inner, this.#text(value, path) ?? '');
+    }
+    return [...entries];
+  }
+
+  #text(node: Node, path: string): string | undefined {
+    if (node.type !== 'string') return this.#fault(node, `${path} must be a text`, undefined);
+    const text = node.value as string;
+    if (text.includes('\0')) return this.#fault(node, `${path} must not hold a NUL character`, undefined);
+    return text;
+  }
+
+  #at(name: string): string {
+    return this.path ? `${this.path}.${name}` : name;
+  }
+
+  #fault<T>(node: Node, message: string, instead?: T): T {
+    this.#faults.push({ ...this.#document.place(node.offset), message });
+    return instead as T;
+  }
+}
+
+export type Property = { name: string; key: Node; value: Node | undefined };
+
+/** The properties of an object in their order, duplicates included. */
+export function properties(object: Node): Property[] {
+  return (object.children ?? []).flatMap((property) => {
+    const [key, value] = property.children ?? [];
+    return key && typeof key.value === 'string' ? [{ name: key.value, key, value }] : [];
+  });
+}

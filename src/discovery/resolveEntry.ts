@@ -1,0 +1,95 @@
+// From an entry as its file defines it to a server that can be shown and started: variables filled in, the
+// environment file read, relative folders anchored in the workspace. What is missing becomes the server's `problem`.
+import { createHash } from 'node:crypto';
+import { isAbsolute, resolve } from 'node:path';
+import type { ConfigReader, ServerEntry } from './configReader.ts';
+import { parseEnvFile } from './envFile.ts';
+import type { DiscoveredServer, ServerTransport } from './server.ts';
+import { readTextFile } from './textFile.ts';
+import { resolveVariables, type VariableValues } from './variables.ts';
+
+export async function resolveEntry(
+  entry: ServerEntry,
+  file: string,
+  reader: ConfigReader,
+  values: VariableValues,
+): Promise<DiscoveredServer> {
+  const problems = [...entry.problems];
+  const fill = (text: string): string => {
+    const resolved = resolveVariables(text, reader.variables, values);
+    problems.push(...resolved.problems);
+    return resolved.text;
+  };
+  const transport = await resolveTransport(entry, values.folder, fill, problems);
+
+  const server: DiscoveredServer = {
+    id: serverId(file, entry.name),
+    name: entry.name,
+    source: { format: reader.format, file, line: entry.line },
+    transport,
+  };
+  if (problems.length > 0) server.problem = [...new Set(problems)].join('; ');
+  return server;
+}
+
+/** The same for the same name in the same file, on every run. */
+export function serverId(file: string, name: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([file, name]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+async function resolveTransport(
+  { definition }: ServerEntry,
+  folder: string,
+  fill: (text: string) => string,
+  problems: string[],
+): Promise<ServerTransport> {
+  if (definition.kind === 'http') {
+    const before = problems.length;
+    const url = fill(definition.url);
+    // A URL that still waits for an input is no URL yet, and that is said already.
+    if (problems.length === before) problems.push(...urlProblems(url));
+    const headers = definition.headers.map(([name, value]): [string, string] => [name, fill(value)]);
+    problems.push(...headers.flatMap(([name, value]) => headerProblems(name, value)));
+    return { kind: 'http', url, headers: Object.fromEntries(headers) };
+  }
+
+  const { command, args, env, envFile, cwd } = definition;
+  const at = (path: string): string => resolve(folder, path);
+  const fromFile = envFile === undefined ? [] : await readEnvFile(at(fill(envFile)), problems);
+  const named = env.map(([name, value]): [string, string | null] => [name, value === null ? null : fill(value)]);
+  for (const [name] of named) if (!/^[^=\0]+$/.test(name)) problems.push(`“${name}” cannot name a variable`);
+  return {
+    kind: 'stdio',
+    command: fill(command),
+    args: args.map(fill),
+    env: Object.fromEntries([...fromFile, ...named]),
+    cwd: cwd === undefined ? folder : at(fill(cwd)),
+  };
+}
+
+async function readEnvFile(path: string, problems: string[]): Promise<[string, string][]> {
+  if (!isAbsolute(path)) return [];
+  const file = await readTextFile(path);
+  if (file.kind === 'text') return parseEnvFile(file.text);
+  problems.push(`its envFile ${path} ${file.kind === 'absent' ? 'does not exist' : file.message}`);
+  return [];
+}
+
+function urlProblems(url: string): string[] {
+  if (!URL.canParse(url)) return ['its url is not a URL'];
+  const parsed = new URL(url);
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') {
+    return [`its url starts with ${parsed.protocol} where http: or https: is needed`];
+  }
+  if (parsed.username || parsed.password) return ['its url holds a user name or password; send them in “headers”'];
+  return [];
+}
+
+function headerProblems(name: string, value: string): string[] {
+  const nameIsValid = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name);
+  const valueIsValid = !/[\0\r\n]/.test(value);
+  return nameIsValid && valueIsValid ? [] : [`the header “${name}” cannot be sent as it is`];
+}

@@ -1,0 +1,27 @@
+// What discovery finds. The shapes are those of `protocol/control.ts`, said again because this folder may not know
+// that one; a unit test holds the two equal.
+
+/** How an MCP server is reached or started, with every variable resolved as far as it can be without asking. */
+export type ServerTransport =
+  | { kind: 'stdio'; command: string; args: string[]; env: Record<string, string | null>; cwd: string }
+  | { kind: 'http'; url: string; headers: Record<string, string> };
+
+export type ServerFormat = 'vscode' | 'claude-code' | 'cursor' | 'command-line';
+
+/** Where a server's definition stands. `line` counts from 1. */
+export type ServerSource = { format: ServerFormat; file?: string; line?: number };
+
+export type DiscoveredServer = {
+  /** Stable: made from file and name. */
+  id: string;
+  name: string;
+  source: ServerSource;
+  transport: ServerTransport;
+  /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
+  problem?: string;
+};
+
+/** A file, or a part of one, that could not be read. The others are still listed. */
+export type DiscoveryProblem = { file: string; line?: number; column?: number; message: string };
+
+export type ServerList = { servers: DiscoveredServer[]; problems: DiscoveryProblem[] };

@@ -1,0 +1,126 @@
+// Variables in a server's definition, replaced as the file's own client replaces them, in one pass: what a variable
+// gave is never looked at again. What cannot be known without asking stays in the text and is named.
+
+/** `vscode`: `${env:X}`, `${input:id}` …; `shell` (Claude Code, Copilot): `${X}`, `${X:-default}`; `cursor`: `${env:X}` … */
+export type VariableFamily = 'vscode' | 'shell' | 'cursor';
+
+export type VariableValues = {
+  /** The workspace folder the file stands in, and all folders of the window. */
+  folder: string;
+  folders: readonly string[];
+  home: string;
+  env: Record<string, string | undefined>;
+  pathSeparator: string;
+  /** Inputs the file declares: id → description. */
+  inputs: ReadonlyMap<string, string>;
+};
+
+/** Longest text a definition may grow to; a longer one is refused, so that no file can blow up the memory. */
+export const maxResolvedLength = 64 * 1024;
+
+export type Resolved = { text: string; problems: string[] };
+
+/** A value, or why there is none. */
+type Lookup = { value: string } | { problem: string };
+
+export function resolveVariables(text: string, family: VariableFamily, values: VariableValues): Resolved {
+  const problems: string[] = [];
+  let resolved = '';
+  let from = 0;
+  for (const match of text.matchAll(/\$\{([^${}]*)\}/g)) {
+    const found = LOOKUPS[family](match[1] ?? '', values);
+    if ('problem' in found) problems.push(found.problem);
+    resolved += text.slice(from, match.index) + ('value' in found ? found.value : match[0]);
+    from = match.index + match[0].length;
+    if (resolved.length > maxResolvedLength) break;
+  }
+  resolved += text.slice(from);
+  if (resolved.length <= maxResolvedLength) return { text: resolved, problems };
+  return {
+    text: '',
+    problems: [`a value is longer than ${maxResolvedLength / 1024} KiB once its variables are filled in`],
+  };
+}
+
+const LOOKUPS: Record<VariableFamily, (expression: string, values: VariableValues) => Lookup> = {
+  vscode: lookUpVscode,
+  shell: lookUpShell,
+  cursor: lookUpCursor,
+};
+
+function lookUpVscode(expression: string, values: VariableValues): Lookup {
+  const { name, argument } = split(expression);
+  if (argument === undefined) return lookUpPlace(name, values);
+  switch (name) {
+    case 'env':
+      return { value: values.env[argument] ?? '' }; // VS Code makes an unset variable empty.
+    case 'workspaceFolder':
+      return lookUpFolder(argument, values);
+    case 'input': {
+      const description = values.inputs.get(argument);
+      if (description === undefined) return { problem: `needs input “${argument}”, which the file does not define` };
+      return { problem: `needs input “${argument}”${description ? ` (${description})` : ''}` };
+    }
+    case 'command':
+      return { problem: `needs the result of the command “${argument}”, which is never run from here` };
+    case 'config':
+      return { problem: `needs the setting “${argument}”` };
+    default:
+      return unknown(expression);
+  }
+}
+
+function lookUpCursor(expression: string, values: VariableValues): Lookup {
+  const { name, argument } = split(expression);
+  if (argument === undefined) return lookUpPlace(name, values);
+  return name === 'env' ? lookUpEnv(argument, values) : unknown(expression);
+}
+
+function lookUpShell(expression: string, values: VariableValues): Lookup {
+  const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(expression);
+  if (!match?.[1]) return unknown(expression);
+  // Set but empty wins over the default; the default is taken as it stands.
+  const value = values.env[match[1]] ?? match[2];
+  return value === undefined ? lookUpEnv(match[1], values) : { value };
+}
+
+function lookUpEnv(name: string, { env }: VariableValues): Lookup {
+  const value = env[name];
+  return value === undefined ? { problem: `needs the environment variable ${name}` } : { value };
+}
+
+function lookUpPlace(name: string, values: VariableValues): Lookup {
+  switch (name) {
+    case 'workspaceFolder':
+      return { value: values.folder };
+    case 'workspaceFolderBasename':
+      return { value: baseName(values.folder) };
+    case 'userHome':
+      return { value: values.home };
+    case 'pathSeparator':
+    case '/':
+      return { value: values.pathSeparator };
+    default:
+      return unknown(name);
+  }
+}
+
+function lookUpFolder(name: string, { folders }: VariableValues): Lookup {
+  const found = folders.filter((folder) => baseName(folder) === name);
+  if (found.length > 1) return { problem: `there are ${found.length} workspace folders named “${name}”` };
+  return found[0] === undefined ? { problem: `there is no workspace folder named “${name}”` } : { value: found[0] };
+}
+
+function unknown(expression: string): Lookup {
+  return { problem: `the variable \${${expression.slice(0, 80)}} is not known` };
+}
+
+function split(expression: string): { name: string; argument: string | undefined } {
+  const colon = expression.indexOf(':');
+  if (colon < 0) return { name: expression, argument: undefined };
+  return { name: expression.slice(0, colon), argument: expression.slice(colon + 1) };
+}
+
+function baseName(folder: string): string {
+  return folder.split(/[\\/]/).findLast((part) => part !== '') ?? '';
+}
