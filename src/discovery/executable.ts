@@ -1,0 +1,72 @@
+// Which file a server's command is: found once, shown to the person who agrees, part of what they agree to, and the
+// one that is started. Folders of the workspace and relative entries of PATH are never searched, so that a file a
+// repository brings along cannot pose as `node`.
+import { constants } from 'node:fs';
+import { access, realpath, stat } from 'node:fs/promises';
+import { delimiter, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+
+export type ExecutableSearch = {
+  /** What the server inherits. */
+  env: Record<string, string | undefined>;
+  /** What its definition adds; `null` unsets. */
+  ownEnv: Record<string, string | null>;
+  cwd: string;
+  /** Workspace folders, never searched by name. */
+  folders: readonly string[];
+  platform?: NodeJS.Platform;
+};
+
+/** Entries of PATH that are looked into. */
+export const maxPathEntries = 200;
+
+/** The absolute path, or `undefined` when nothing is found. */
+export async function findExecutable(command: string, search: ExecutableSearch): Promise<string | undefined> {
+  const platform = search.platform ?? process.platform;
+  const endings = platform === 'win32' ? windowsEndings(command, search) : [''];
+  const isPath = command.includes('/') || (platform === 'win32' && /[\\:]/.test(command));
+  if (isPath) return firstExecutable(resolve(search.cwd, command), endings);
+
+  const folders = await Promise.all(search.folders.map((folder) => realpath(folder).catch(() => folder)));
+  for (const entry of (variable('PATH', search) ?? '').split(delimiter).slice(0, maxPathEntries)) {
+    if (!isAbsolute(entry)) continue;
+    const real = await realpath(entry).catch(() => undefined);
+    if (real === undefined || folders.some((folder) => isInside(real, folder))) continue;
+    const found = await firstExecutable(join(entry, command), endings);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+async function firstExecutable(path: string, endings: readonly string[]): Promise<string | undefined> {
+  for (const ending of endings) {
+    const candidate = path + ending;
+    try {
+      if (!(await stat(candidate)).isFile()) continue;
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not there, or not ours to run: the next one may be.
+    }
+  }
+  return undefined;
+}
+
+function windowsEndings(command: string, search: ExecutableSearch): string[] {
+  const endings = (variable('PATHEXT', search) ?? '.COM;.EXE;.BAT;.CMD').split(';').filter((ending) => ending !== '');
+  const hasEnding = endings.some((ending) => ending.toLowerCase() === extname(command).toLowerCase());
+  return hasEnding ? [''] : endings.map((ending) => ending.toLowerCase());
+}
+
+/** Windows spells the same variable `Path` and `PATH`. */
+function variable(name: string, { env, ownEnv, platform }: ExecutableSearch): string | undefined {
+  const isName = (key: string): boolean =>
+    (platform ?? process.platform) === 'win32' ? key.toUpperCase() === name : key === name;
+  const own = Object.entries(ownEnv).findLast(([key]) => isName(key));
+  if (own) return own[1] ?? undefined;
+  return Object.entries(env).findLast(([key]) => isName(key))?.[1];
+}
+
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
+}
