@@ -6,8 +6,11 @@ const { asn1 } = forge;
 
 export type Der = forge.asn1.Asn1;
 
+// Its types know universal tags only.
+const create = asn1.create as (tagClass: number, tag: number, constructed: boolean, value: string | Der[]) => Der;
+
 const universal = (type: forge.asn1.Type, constructed: boolean, value: string | Der[]): Der =>
-  asn1.create(asn1.Class.UNIVERSAL, type, constructed, value);
+  create(asn1.Class.UNIVERSAL, type, constructed, value);
 
 export const sequence = (...items: Der[]): Der => universal(asn1.Type.SEQUENCE, true, items);
 export const set = (...items: Der[]): Der => universal(asn1.Type.SET, true, items);
@@ -29,7 +32,7 @@ export const bits = (bytes: Buffer, unused = 0): Der =>
 /** `[tag]` around whole values, or in place of their own tag when `value` is bytes. */
 export const tagged = (tag: number, value: Buffer | Der[]): Der => {
   const whole = Array.isArray(value);
-  return asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag, whole, whole ? value : value.toString('latin1'));
+  return create(asn1.Class.CONTEXT_SPECIFIC, tag, whole, whole ? value : value.toString('latin1'));
 };
 
 /** RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050. */
