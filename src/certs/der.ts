@@ -7,7 +7,7 @@ const { asn1 } = forge;
 export type Der = forge.asn1.Asn1;
 
 // Its types know universal tags only.
-const create = asn1.create as (tagClass: number, tag: number, constructed: boolean, value: string | Der[]) => Der;
+const create: (tagClass: number, tag: number, constructed: boolean, value: string | Der[]) => Der = asn1.create;
 
 const universal = (type: forge.asn1.Type, constructed: boolean, value: string | Der[]): Der =>
   create(asn1.Class.UNIVERSAL, type, constructed, value);

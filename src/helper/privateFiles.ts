@@ -11,12 +11,16 @@ import { removeFile, replaceFile, syncFolder } from './platformFiles.ts';
 /** Nothing that is kept here grows so large; a larger file is not ours. */
 export const maxPrivateFileBytes = 16 * 1024 * 1024;
 
-export const privateFiles: PrivateFiles = {
-  read: (path) => explained(path, () => readText(path)),
-  write: async (path, text) => {
-    await privateFiles.update(path, () => text);
-  },
-  async update(path, change) {
+export class PrivateFileStore implements PrivateFiles {
+  read(path: string): Promise<string | undefined> {
+    return explained(path, () => readText(path));
+  }
+
+  async write(path: string, text: string): Promise<void> {
+    await this.update(path, () => text);
+  }
+
+  async update(path: string, change: (old: string | undefined) => string | Promise<string>): Promise<string> {
     const letGo = await explained(path, async () => {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       return lockFile(path);
@@ -29,8 +33,8 @@ export const privateFiles: PrivateFiles = {
     } finally {
       await explained(path, letGo);
     }
-  },
-};
+  }
+}
 
 async function readText(path: string): Promise<string | undefined> {
   let handle;
