@@ -1,0 +1,211 @@
+// An MCP server that listens on HTTP: bytes go to it and come back as they are, at the agent's pace. What changes on
+// this hop is Host (the configured authority), hop-by-hop headers, and Accept-Encoding (the inspector reads along).
+import type { LookupFunction } from 'node:net';
+import { Pool } from 'undici';
+import type { Clock } from '../core/clock.ts';
+import { systemCode, TunnelError } from '../core/errors.ts';
+import { pinAddresses, type PermitAddress, type PinnedAddress } from './upstreamAddress.ts';
+import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
+
+/** Connections to one upstream at the same time, streams included; a request more waits for one. */
+export const maxConnections = 256;
+export const connectTimeoutMs = 5_000;
+/** How long `check` waits for any HTTP answer. */
+export const checkTimeoutMs = 5_000;
+
+export type HttpUpstreamOptions = {
+  url: string;
+  /** Added to each request; they win over the agent's. */
+  headers: Record<string, string>;
+  clock: Clock;
+  /** Whether an address off this machine may be dialled; absent: none. */
+  permit?: PermitAddress;
+};
+
+export class HttpUpstream implements Upstream {
+  readonly kind = 'http';
+  readonly #options: HttpUpstreamOptions;
+  readonly #url: URL;
+  #addresses: Promise<PinnedAddress[]> | undefined;
+  #pool: Pool | undefined;
+  #closed = false;
+
+  /** Throws `USAGE` when `url` is no http(s) URL. */
+  constructor(options: HttpUpstreamOptions) {
+    this.#options = options;
+    this.#url = parseUrl(options.url);
+  }
+
+  /** Connects and asks with OPTIONS, which starts nothing: any HTTP answer shows that a server is there. */
+  async check(signal: AbortSignal): Promise<void> {
+    const timeout = new AbortController();
+    const timer = this.#options.clock.after(checkTimeoutMs, () => timeout.abort());
+    try {
+      const answer = await this.#send('OPTIONS', {}, undefined, AbortSignal.any([signal, timeout.signal]));
+      await answer.body.dump();
+    } catch (error) {
+      if (!timeout.signal.aborted) throw error;
+      throw new TunnelError('UPSTREAM_UNREACHABLE', `${this.#place} accepts connections but does not answer`);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async forward(request: UpstreamRequest): Promise<UpstreamResponse> {
+    const answer = await this.#send(request.method, request.headers, request.body, request.signal);
+    const headers = answerHeaders(answer.headers);
+    if (answer.statusCode === 202 || answer.statusCode === 204 || headers['content-length'] === '0') {
+      await answer.body.dump();
+      return { status: answer.statusCode, headers };
+    }
+    return { status: answer.statusCode, headers, body: answer.body };
+  }
+
+  /** A listener is not ours to watch: it says nothing but its answers. */
+  onEvent(_listener: (event: UpstreamEvent) => void): () => void {
+    return () => {};
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool?.destroy();
+  }
+
+  get #place(): string {
+    return this.#url.origin;
+  }
+
+  async #send(
+    method: 'GET' | 'POST' | 'DELETE' | 'OPTIONS',
+    headers: Record<string, string>,
+    body: Buffer | undefined,
+    signal: AbortSignal,
+  ): Promise<Awaited<ReturnType<Pool['request']>>> {
+    const pool = await this.#connected();
+    try {
+      return await pool.request({
+        method,
+        path: this.#url.pathname + this.#url.search,
+        headers: { ...requestHeaders(headers), ...this.#ownHeaders() },
+        body: body ?? null,
+        signal,
+      });
+    } catch (error) {
+      throw this.#explained(error, signal);
+    }
+  }
+
+  async #connected(): Promise<Pool> {
+    if (this.#closed) throw new TunnelError('CLOSED', `the tunnel to ${this.#place} is closed`);
+    this.#addresses ??= pinAddresses(this.#url, this.#options.permit ?? (() => false));
+    let addresses: PinnedAddress[];
+    try {
+      addresses = await this.#addresses;
+    } catch (error) {
+      this.#addresses = undefined; // Nothing was pinned; the name may resolve next time.
+      throw error;
+    }
+    this.#pool ??= new Pool(this.#url.origin, {
+      connections: maxConnections,
+      pipelining: 1,
+      bodyTimeout: 0, // A stream may be silent for hours.
+      headersTimeout: 0, // A tool may think for long.
+      connect: { timeout: connectTimeoutMs, lookup: pinnedLookup(addresses), autoSelectFamily: true },
+    });
+    return this.#pool;
+  }
+
+  #ownHeaders(): Record<string, string> {
+    const own = Object.entries(this.#options.headers).map(([name, value]) => [name.toLowerCase(), value]);
+    return { ...Object.fromEntries(own), host: this.#url.host, 'accept-encoding': 'identity' };
+  }
+
+  #explained(error: unknown, signal: AbortSignal): TunnelError {
+    if (signal.aborted) return new TunnelError('CANCELLED', 'the agent has left', { cause: error });
+    if (this.#closed) return new TunnelError('CLOSED', `the tunnel to ${this.#place} is closed`, { cause: error });
+    const code = systemCode(error) ?? '';
+    const known = REASONS[code];
+    if (code.startsWith('HPE_')) {
+      return new TunnelError('UPSTREAM_PROTOCOL', `${this.#place} does not speak HTTP`, { cause: error });
+    }
+    return new TunnelError('UPSTREAM_UNREACHABLE', `${this.#place} ${known ?? `could not be reached (${code})`}`, {
+      cause: error,
+    });
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refused the connection: nothing listens there; start the server',
+  ECONNRESET: 'broke the connection off',
+  EPIPE: 'broke the connection off',
+  UND_ERR_SOCKET: 'closed the connection before it answered',
+  UND_ERR_CONNECT_TIMEOUT: 'did not accept the connection in time',
+  ETIMEDOUT: 'did not accept the connection in time',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'has a certificate that this machine does not trust',
+  SELF_SIGNED_CERT_IN_CHAIN: 'has a certificate that this machine does not trust',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'has a certificate that this machine does not trust',
+  CERT_HAS_EXPIRED: 'has an expired certificate',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'has a certificate for another name',
+};
+
+/** RFC 9110 §7.6.1, and what this hop sets by itself. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+const SET_HERE: ReadonlySet<string> = new Set(['host', 'content-length', 'accept-encoding', 'expect']);
+
+function requestHeaders(headers: Record<string, string>): Record<string, string> {
+  const listed = namedByConnection(headers['connection']);
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !SET_HERE.has(name) && !listed.has(name)),
+  );
+}
+
+function answerHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const connection = headers['connection'];
+  const listed = namedByConnection(Array.isArray(connection) ? connection.join(',') : connection);
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || HOP_BY_HOP.has(name) || listed.has(name)) continue;
+    if (name === 'set-cookie') continue; // The agent's cookies never come here, so it needs none.
+    kept[name] = asBytes(Array.isArray(value) ? value.join(', ') : value);
+  }
+  return kept;
+}
+
+/** undici reads header values as UTF-8 and Node writes them as Latin-1: so written, the bytes are the same again. */
+function asBytes(value: string): string {
+  return Buffer.from(value, 'utf8').toString('latin1');
+}
+
+function namedByConnection(value: string | undefined): ReadonlySet<string> {
+  return new Set((value ?? '').split(',').map((name) => name.trim().toLowerCase()));
+}
+
+function pinnedLookup(addresses: readonly PinnedAddress[]): LookupFunction {
+  return (_hostname, options, callback) => {
+    if (options.all) callback(null, [...addresses]);
+    else callback(null, addresses[0]!.address, addresses[0]!.family);
+  };
+}
+
+function parseUrl(text: string): URL {
+  let url: URL | undefined;
+  try {
+    url = new URL(text);
+  } catch {
+    // Said below.
+  }
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.username !== '' || url.password !== '') {
+    throw new TunnelError('USAGE', 'the server’s URL must be http:// or https:// without a user name in it');
+  }
+  return url;
+}
