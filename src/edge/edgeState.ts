@@ -10,9 +10,15 @@ import type { PrivateFiles } from '../core/files.ts';
 import { labelProblem } from '../core/hostname.ts';
 import type { Closable } from '../core/lifetime.ts';
 import { edgeFile, parseEdgeFile, printEdgeFile, type Claim, type ConnectorRecord, type EdgeFile } from './edgeFile.ts';
+import type { EdgeAuthority } from './edgeAuthority.ts';
 import { findByToken, isEnrolmentToken, makeEnrolmentToken, tokenDigest } from './enrolmentToken.ts';
 import { checkScope, isInScope } from './labelScope.ts';
-import { ServerIdentity, type ServerCertificate } from './serverIdentity.ts';
+import {
+  broughtServerIdentity,
+  ownServerIdentity,
+  type ServerCertificate,
+  type ServerIdentity,
+} from './serverIdentity.ts';
 
 const dayMs = 86_400_000;
 
@@ -30,9 +36,16 @@ export const refreshMs = 1_000;
 /** How exact `usedMs` is: a claim in daily use costs one write a day. */
 const useGrainMs = dayMs;
 
-export type EdgeStateOptions = { files: PrivateFiles; folder: string; domain: string; clock: Clock };
+export type EdgeStateOptions = {
+  files: PrivateFiles;
+  folder: string;
+  domain: string;
+  clock: Clock;
+  /** PEM of a certificate (with its chain) for the doors; the edge's CA makes one where it is absent. */
+  server?: { key: string; certificate: string };
+};
 
-export class EdgeState {
+export class EdgeState implements EdgeAuthority {
   /** Signs the connectors' certificates, and the doors' when nobody brought one. */
   readonly authority: Authority;
   readonly domain: string;
@@ -59,9 +72,17 @@ export class EdgeState {
   static async load(options: EdgeStateOptions): Promise<EdgeState> {
     const commonName = `MCP Tunnel edge ${options.domain}`;
     const authority = await Authority.loadOrCreate({ ...options, commonName });
-    const state = new EdgeState(options, authority, await ServerIdentity.load(options, authority));
+    const server = options.server
+      ? broughtServerIdentity(options.server, options.domain, options.clock.now())
+      : await ownServerIdentity({ ...options, authority });
+    const state = new EdgeState(options, authority, server);
     await state.refresh();
     return state;
+  }
+
+  /** PEM of the CA that signed the connectors' certificates. */
+  get connectorCa(): string {
+    return this.authority.certificatePem;
   }
 
   /** Key and certificate of the doors. Ask for each handshake or at least daily: it is renewed when it grows old. */

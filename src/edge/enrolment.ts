@@ -1,5 +1,6 @@
 // The enrolment door: POST /enroll takes a one-time token and a certificate request, and answers with the connector's
 // certificate. Everything in the request was written by a stranger; a token is spent only for a request that is valid.
+import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { connectorUri } from '../certs/connectorId.ts';
@@ -41,10 +42,11 @@ async function enrol(
   const { token, csr } = parseRequest(await readBody(request, clock));
   await state.checkToken(token);
   const { publicKey } = readCsr(csr);
-  const { connector, expiresMs } = await state.spendToken(token);
+  const { connector } = await state.spendToken(token);
   const certificate = state.authority.issueClient({ uri: connectorUri(connector), publicKey, days: connectorDays });
 
   log(`connector ${connector} enrolled`);
+  const expiresMs = Date.parse(new X509Certificate(certificate).validTo);
   return { connector, certificate, ca: state.authority.certificatePem, domain: state.domain, expiresMs };
 }
 

@@ -1,9 +1,9 @@
-// The certificate of the edge's own doors when nobody brought one. The key is made once and kept, so that its pin
-// outlives restarts and renewals; the certificate is made again as it grows old.
-import { X509Certificate, type KeyObject } from 'node:crypto';
+// The certificate of the edge's own doors: the one that whoever runs the edge brought, else one of the edge's own CA.
+// Our key is made once and kept, so that its pin outlives restarts and renewals; the certificate is renewed as it ages.
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Authority } from '../certs/authority.ts';
-import { loadKey, makeKeyPair } from '../certs/keyPair.ts';
+import { loadKey, makeKeyPair, type KeyPair } from '../certs/keyPair.ts';
 import { pinOf } from '../certs/pin.ts';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
@@ -14,57 +14,88 @@ export const serverKeyFile = 'server-key.pem';
 export const serverDays = 90;
 
 /** PEM both; `pin` is what a connector can name instead of a CA. */
-export type ServerCertificate = { keyPem: string; certificatePem: string; pin: string };
+export type ServerCertificate = { key: string; certificate: string; pin: string };
 
-type Options = { files: PrivateFiles; folder: string; domain: string; clock: Clock };
+export interface ServerIdentity {
+  current(): ServerCertificate;
+}
 
-export class ServerIdentity {
-  readonly #authority: Authority;
-  readonly #clock: Clock;
-  readonly #names: string[];
-  readonly #keyPem: string;
-  readonly #publicKey: KeyObject;
+/** The doors and no `*.domain`: the edge must not be able to speak for its tenants' names. */
+const doorsOf = (domain: string): string[] => [
+  `${doorLabels.connect}.${domain}`,
+  `${doorLabels.enroll}.${domain}`,
+  domain,
+];
+
+type OwnOptions = { files: PrivateFiles; folder: string; domain: string; clock: Clock; authority: Authority };
+
+export async function ownServerIdentity(options: OwnOptions): Promise<ServerIdentity> {
+  const key = await loadOrCreateKey(options.files, join(options.folder, serverKeyFile));
+  return new OwnIdentity(options, key);
+}
+
+class OwnIdentity implements ServerIdentity {
+  readonly #options: OwnOptions;
+  readonly #key: KeyPair;
   #current: ServerCertificate | undefined;
   #renewAtMs = 0;
 
-  private constructor({ domain, clock }: Options, authority: Authority, keyPem: string, publicKey: KeyObject) {
-    this.#authority = authority;
-    this.#clock = clock;
-    // The doors and no `*.domain`: the edge must not be able to speak for its tenants' names.
-    this.#names = [domain, `${doorLabels.connect}.${domain}`, `${doorLabels.enroll}.${domain}`];
-    this.#keyPem = keyPem;
-    this.#publicKey = publicKey;
-  }
-
-  static async load(options: Options, authority: Authority): Promise<ServerIdentity> {
-    const path = join(options.folder, serverKeyFile);
-    const { files } = options;
-    const text =
-      (await files.read(path)) ?? (await files.update(path, async (old) => old ?? (await makeKeyPair()).privateKeyPem));
-    try {
-      const key = loadKey(text);
-      return new ServerIdentity(options, authority, key.privateKeyPem, key.publicKey);
-    } catch (cause) {
-      const fix = 'restore it, or move it away to have a new one made; pins of the old one then no longer match';
-      throw new TunnelError('CERTIFICATE_INVALID', `${path} holds no key of this edge: ${fix}`, {
-        cause,
-        data: { path },
-      });
-    }
+  constructor(options: OwnOptions, key: KeyPair) {
+    this.#options = options;
+    this.#key = key;
   }
 
   current(): ServerCertificate {
-    const now = this.#clock.now();
-    if (!this.#current || now >= this.#renewAtMs) {
-      const certificatePem = this.#authority.issueServer({
-        names: this.#names,
-        publicKey: this.#publicKey,
-        days: serverDays,
-      });
-      const certificate = new X509Certificate(certificatePem);
-      this.#renewAtMs = now + ((Date.parse(certificate.validTo) - now) * 2) / 3;
-      this.#current = { keyPem: this.#keyPem, certificatePem, pin: pinOf(certificate) };
-    }
+    const { authority, clock, domain } = this.#options;
+    const now = clock.now();
+    if (this.#current && now < this.#renewAtMs) return this.#current;
+    const { publicKey, privateKeyPem } = this.#key;
+    const pem = authority.issueServer({ names: doorsOf(domain), publicKey, days: serverDays });
+    const certificate = new X509Certificate(pem);
+    this.#renewAtMs = now + ((Date.parse(certificate.validTo) - now) * 2) / 3;
+    this.#current = { key: privateKeyPem, certificate: pem, pin: pinOf(certificate) };
     return this.#current;
   }
+}
+
+async function loadOrCreateKey(files: PrivateFiles, path: string): Promise<KeyPair> {
+  const text =
+    (await files.read(path)) ?? (await files.update(path, async (old) => old ?? (await makeKeyPair()).privateKeyPem));
+  try {
+    return loadKey(text);
+  } catch (cause) {
+    const fix = 'restore it, or move it away to have a new one made; pins of the old one then no longer match';
+    throw new TunnelError('CERTIFICATE_INVALID', `${path} holds no key of this edge: ${fix}`, {
+      cause,
+      data: { path },
+    });
+  }
+}
+
+/** A certificate (with its chain) and key that somebody brought, PEM. Throws `CERTIFICATE_INVALID` saying what is off. */
+export function broughtServerIdentity(
+  { key, certificate: chain }: { key: string; certificate: string },
+  domain: string,
+  nowMs: number,
+): ServerIdentity {
+  let certificate: X509Certificate;
+  let belongs: boolean;
+  let pin: string;
+  try {
+    certificate = new X509Certificate(chain);
+    belongs = certificate.checkPrivateKey(createPrivateKey(key));
+    pin = pinOf(certificate);
+  } catch (cause) {
+    throw new TunnelError('CERTIFICATE_INVALID', 'the certificate or key for the edge is not PEM', { cause });
+  }
+  const refuse = (why: string): never => {
+    throw new TunnelError('CERTIFICATE_INVALID', `the certificate for the edge cannot be used: ${why}`);
+  };
+  if (!belongs) refuse('the key belongs to another certificate');
+  if (Date.parse(certificate.validTo) <= nowMs) refuse(`it expired on ${certificate.validTo}`);
+  if (Date.parse(certificate.validFrom) > nowMs) refuse(`it is not valid before ${certificate.validFrom}`);
+  const doors = doorsOf(domain).slice(0, 2);
+  const missing = doors.find((name) => certificate.checkHost(name) === undefined);
+  if (missing !== undefined) refuse(`it does not name ${missing}`);
+  return { current: () => ({ key, certificate: chain, pin }) };
 }
