@@ -1,0 +1,72 @@
+// `mcp-tunnel servers [DIR]`: what discovery finds, with everything that could not be read beside it.
+// Values of env and headers are never shown: they hold secrets more often than not.
+import { stat } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+import { TunnelError } from '../core/errors.ts';
+import { discover } from '../discovery/discover.ts';
+import type { DiscoveredServer, DiscoveryProblem, ServerTransport } from '../discovery/server.ts';
+import type { CommandContext } from './command.ts';
+
+export async function servers(context: CommandContext, dir: string | undefined): Promise<void> {
+  const { output, env } = context;
+  const folder = resolve(context.folder, dir ?? '.');
+  await demandFolder(folder);
+  const list = await discover([folder], env);
+
+  for (const server of list.servers) output.event({ event: 'server', ...shown(server) });
+  for (const problem of list.problems) output.event({ event: 'problem', ...problem });
+  if (output.json) return;
+
+  if (list.servers.length === 0 && list.problems.length === 0) {
+    output.line(`No MCP servers are defined in ${folder}.`);
+    output.line('Looked for .vscode/mcp.json, .mcp.json and .cursor/mcp.json.');
+    return;
+  }
+  if (list.servers.length > 0) {
+    output.table(
+      ['NAME', 'KIND', 'RUNS', 'DEFINED IN'],
+      list.servers.map((server) => [server.name, server.transport.kind, runs(server.transport), place(server, folder)]),
+    );
+  }
+  const unready = list.servers.filter((server) => server.problem !== undefined);
+  if (unready.length + list.problems.length > 0) output.line();
+  for (const server of unready) {
+    output.line({ text: `${server.name}: `, style: 'yellow' }, server.problem ?? '', ` (${place(server, folder)})`);
+  }
+  for (const problem of list.problems) {
+    output.line({ text: `${where(problem, folder)}: `, style: 'red' }, problem.message);
+  }
+}
+
+async function demandFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (!found) throw new TunnelError('NOT_FOUND', `there is no folder ${folder}`);
+  if (!found.isDirectory()) throw new TunnelError('USAGE', `${folder} is a file; name the folder it is in`);
+}
+
+/** The server without the values of its environment and headers. */
+function shown(server: DiscoveredServer): object {
+  const { transport, source, ...rest } = server;
+  if (transport.kind === 'http') {
+    return { ...rest, kind: 'http', url: transport.url, headerNames: Object.keys(transport.headers), ...source };
+  }
+  const { command, args, cwd } = transport;
+  return { ...rest, kind: 'stdio', command, args, cwd, envNames: Object.keys(transport.env), ...source };
+}
+
+function runs(transport: ServerTransport): string {
+  if (transport.kind === 'http') return transport.url;
+  const words = [transport.command, ...transport.args].map((word) =>
+    /^[^\s"'$\\]+$/.test(word) ? word : JSON.stringify(word),
+  );
+  const line = words.join(' ');
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+}
+
+function place({ source }: DiscoveredServer, folder: string): string {
+  return `${relative(folder, source.file ?? '')}:${source.line ?? 1}`;
+}
+
+function where({ file, line, column }: DiscoveryProblem, folder: string): string {
+  return [relative(folder, file), line, column].filter((part) => part !== undefined).join(':');
+}
