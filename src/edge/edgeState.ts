@@ -42,7 +42,7 @@ export type EdgeStateOptions = {
   domain: string;
   clock: Clock;
   /** PEM of a certificate (with its chain) for the doors; the edge's CA makes one where it is absent. */
-  server?: { key: string; certificate: string };
+  server?: { keyPem: string; certificatePem: string };
 };
 
 export class EdgeState implements EdgeAuthority {
@@ -78,11 +78,6 @@ export class EdgeState implements EdgeAuthority {
     const state = new EdgeState(options, authority, server);
     await state.refresh();
     return state;
-  }
-
-  /** PEM of the CA that signed the connectors' certificates. */
-  get connectorCa(): string {
-    return this.authority.certificatePem;
   }
 
   /** Key and certificate of the doors. Ask for each handshake or at least daily: it is renewed when it grows old. */

@@ -14,7 +14,7 @@ export const serverKeyFile = 'server-key.pem';
 export const serverDays = 90;
 
 /** PEM both; `pin` is what a connector can name instead of a CA. */
-export type ServerCertificate = { key: string; certificate: string; pin: string };
+export type ServerCertificate = { keyPem: string; certificatePem: string; pin: string };
 
 export interface ServerIdentity {
   current(): ServerCertificate;
@@ -53,7 +53,7 @@ class OwnIdentity implements ServerIdentity {
     const pem = authority.issueServer({ names: doorsOf(domain), publicKey, days: serverDays });
     const certificate = new X509Certificate(pem);
     this.#renewAtMs = now + ((Date.parse(certificate.validTo) - now) * 2) / 3;
-    this.#current = { key: privateKeyPem, certificate: pem, pin: pinOf(certificate) };
+    this.#current = { keyPem: privateKeyPem, certificatePem: pem, pin: pinOf(certificate) };
     return this.#current;
   }
 }
@@ -74,7 +74,7 @@ async function loadOrCreateKey(files: PrivateFiles, path: string): Promise<KeyPa
 
 /** A certificate (with its chain) and key that somebody brought, PEM. Throws `CERTIFICATE_INVALID` saying what is off. */
 export function broughtServerIdentity(
-  { key, certificate: chain }: { key: string; certificate: string },
+  { keyPem, certificatePem }: { keyPem: string; certificatePem: string },
   domain: string,
   nowMs: number,
 ): ServerIdentity {
@@ -82,8 +82,8 @@ export function broughtServerIdentity(
   let belongs: boolean;
   let pin: string;
   try {
-    certificate = new X509Certificate(chain);
-    belongs = certificate.checkPrivateKey(createPrivateKey(key));
+    certificate = new X509Certificate(certificatePem);
+    belongs = certificate.checkPrivateKey(createPrivateKey(keyPem));
     pin = pinOf(certificate);
   } catch (cause) {
     throw new TunnelError('CERTIFICATE_INVALID', 'the certificate or key for the edge is not PEM', { cause });
@@ -97,5 +97,5 @@ export function broughtServerIdentity(
   const doors = doorsOf(domain).slice(0, 2);
   const missing = doors.find((name) => certificate.checkHost(name) === undefined);
   if (missing !== undefined) refuse(`it does not name ${missing}`);
-  return { current: () => ({ key, certificate: chain, pin }) };
+  return { current: () => ({ keyPem, certificatePem, pin }) };
 }
