@@ -64,8 +64,9 @@ function readHolder(document: JsoncDocument, holder: Property, options: JsonServ
       continue;
     }
     const faults: Fault[] = [];
+    // What has the wrong type is said already; that it is then missing would be its echo.
     const refuse = (message: string): undefined => {
-      faults.push({ ...document.place(key.offset), message });
+      if (faults.length === 0) faults.push({ ...document.place(key.offset), message });
     };
     const entry = readEntry(new Fields(document, value, path, faults), name, line, options, refuse);
     result.faults.push(...faults);

@@ -53,7 +53,7 @@ function lookUpVscode(expression: string, values: VariableValues): Lookup {
   if (argument === undefined) return lookUpPlace(name, values);
   switch (name) {
     case 'env':
-      return { value: values.env[argument] ?? '' }; // VS Code makes an unset variable empty.
+      return { value: fromEnv(argument, values) ?? '' }; // VS Code makes an unset variable empty.
     case 'workspaceFolder':
       return lookUpFolder(argument, values);
     case 'input': {
@@ -80,13 +80,18 @@ function lookUpShell(expression: string, values: VariableValues): Lookup {
   const match = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(expression);
   if (!match?.[1]) return unknown(expression);
   // Set but empty wins over the default; the default is taken as it stands.
-  const value = values.env[match[1]] ?? match[2];
+  const value = fromEnv(match[1], values) ?? match[2];
   return value === undefined ? lookUpEnv(match[1], values) : { value };
 }
 
-function lookUpEnv(name: string, { env }: VariableValues): Lookup {
-  const value = env[name];
+function lookUpEnv(name: string, values: VariableValues): Lookup {
+  const value = fromEnv(name, values);
   return value === undefined ? { problem: `needs the environment variable ${name}` } : { value };
+}
+
+/** Not what every object has: `toString` is no variable. */
+function fromEnv(name: string, { env }: VariableValues): string | undefined {
+  return Object.hasOwn(env, name) ? env[name] : undefined;
 }
 
 function lookUpPlace(name: string, values: VariableValues): Lookup {

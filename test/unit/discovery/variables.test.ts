@@ -1,0 +1,98 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { maxResolvedLength, resolveVariables, type VariableFamily } from '../../../src/discovery/variables.ts';
+
+const values = {
+  folder: '/w/project',
+  folders: ['/w/project', '/w/other', '/x/same', '/y/same'],
+  home: '/home/ada',
+  env: { SET: 'value', EMPTY: '', AGAIN: '${SET}', LONG: 'x'.repeat(10_000) },
+  pathSeparator: '/',
+  inputs: new Map([
+    ['key', 'API key'],
+    ['plain', ''],
+  ]),
+};
+const resolve = (text: string, family: VariableFamily) => resolveVariables(text, family, values);
+
+describe('resolveVariables', () => {
+  it.each([
+    ['${workspaceFolder}/s.mjs', '/w/project/s.mjs'],
+    ['${workspaceFolderBasename}', 'project'],
+    ['${workspaceFolder:other}', '/w/other'],
+    ['${userHome}${pathSeparator}x${/}y', '/home/ada/x/y'],
+    ['<${env:SET}|${env:EMPTY}|${env:UNSET}>', '<value||>'],
+    ['$SET ${ SET', '$SET ${ SET'],
+  ])('fills in %s as VS Code does', (text, expected) => {
+    expect(resolve(text, 'vscode')).toEqual({ text: expected, problems: [] });
+  });
+
+  it.each([
+    ['Bearer ${input:key}', 'needs input “key” (API key)'],
+    ['${input:plain}', 'needs input “plain”'],
+    ['${input:other}', 'needs input “other”, which the file does not define'],
+    ['${command:rm}', 'needs the result of the command “rm”, which is never run from here'],
+    ['${config:a.b}', 'needs the setting “a.b”'],
+    ['${workspaceFolder:none}', 'there is no workspace folder named “none”'],
+    ['${workspaceFolder:same}', 'there are 2 workspace folders named “same”'],
+    ['${nonsense}', 'the variable ${nonsense} is not known'],
+    ['${SET:-x}', 'the variable ${SET:-x} is not known'],
+  ])('leaves %s in place and says what is needed', (text, problem) => {
+    expect(resolve(text, 'vscode')).toEqual({ text, problems: [problem] });
+  });
+
+  it.each([
+    ['${SET}/${SET:-other}', 'value/value'],
+    ['<${EMPTY:-default}>', '<>'],
+    ['${UNSET:-default}', 'default'],
+    ['<${UNSET:-}>', '<>'],
+    ['${UNSET:-$SET}', '${UNSET:-$SET}'],
+    ['$SET', '$SET'],
+  ])('fills in %s as Claude Code does', (text, expected) => {
+    expect(resolve(text, 'shell').text).toBe(expected);
+  });
+
+  it('names a variable that is set nowhere, for Claude Code and Cursor', () => {
+    expect(resolve('${UNSET}', 'shell')).toEqual({
+      text: '${UNSET}',
+      problems: ['needs the environment variable UNSET'],
+    });
+    expect(resolve('${env:UNSET}', 'cursor').problems).toEqual(['needs the environment variable UNSET']);
+    expect(resolve('${env:SET}', 'shell').problems).toEqual(['the variable ${env:SET} is not known']);
+  });
+
+  it.each([
+    ['${env:SET} ${workspaceFolder} ${workspaceFolderBasename} ${userHome}${/}', 'value /w/project project /home/ada/'],
+  ])('fills in %s as Cursor does', (text, expected) => {
+    expect(resolve(text, 'cursor')).toEqual({ text: expected, problems: [] });
+  });
+
+  it('never looks at what a variable gave', () => {
+    expect(resolve('${AGAIN}', 'shell')).toEqual({ text: '${SET}', problems: [] });
+  });
+
+  it('refuses what would grow without measure', () => {
+    const { text, problems } = resolve('${LONG}'.repeat(10_000), 'shell');
+    expect(text).toBe('');
+    expect(problems.at(-1)).toContain('64 KiB');
+    expect(resolve('x'.repeat(maxResolvedLength + 1), 'shell').problems.length).toBe(1);
+  });
+
+  it('takes no variable from the prototype of anything', () => {
+    expect(resolve('${constructor}', 'vscode').problems).toEqual(['the variable ${constructor} is not known']);
+    expect(resolve('${env:toString}', 'cursor').problems).toEqual(['needs the environment variable toString']);
+  });
+
+  it('leaves text without variables as it is and never throws', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom<VariableFamily>('vscode', 'shell', 'cursor'),
+        fc.string({ unit: 'binary' }),
+        (family, text) => {
+          const resolved = resolve(text, family);
+          if (!text.includes('${')) expect(resolved).toEqual({ text, problems: [] });
+        },
+      ),
+    );
+  });
+});
