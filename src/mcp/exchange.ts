@@ -1,0 +1,100 @@
+// What was seen of one exchange, as data: the rows of the inspector's list and what a click on one shows. Written by
+// the traffic log, shown by every inspector; it crosses process borders as it is.
+import type { Era } from './message.ts';
+
+export type Direction = 'agent-to-server' | 'server-to-agent';
+
+export type ExchangeStatus =
+  | 'pending'
+  | 'ok'
+  | 'error' // a JSON-RPC error, or an HTTP status of 400 and above from the upstream
+  | 'tool-error' // a result with isError: true
+  | 'denied' // by authentication, policy or grant: the upstream never heard of it
+  | 'failed' // the upstream could not be reached or ended
+  | 'cancelled'; // the agent left or cancelled
+
+/** One line of the list: small, and always safe to show (no parameters, no secrets). */
+export type ExchangeRow = {
+  /** Number of this row's newest change; rises with every change of any row of the log. */
+  seq: number;
+  /** Stable id of the exchange. */
+  id: string;
+  tunnel: string;
+  direction: Direction;
+  kind: 'request' | 'notification' | 'response' | 'stream' | 'http';
+  /** Milliseconds since the epoch. */
+  startedMs: number;
+  /** Name the agent gave itself in `clientInfo`, or of its grant. Written by strangers. */
+  agent: string;
+  /** First eight characters of the MCP session id, for telling sessions apart; never the whole. */
+  session?: string;
+  era?: Era;
+  method: string;
+  /** Tool or prompt name, or resource URI. */
+  name?: string;
+  status: ExchangeStatus;
+  httpStatus?: number;
+  rpcCode?: number;
+  /** One sentence when it was denied or failed. */
+  reason?: string;
+  /** From the first byte of the request to the last byte of the answer. */
+  latencyMs?: number;
+  requestBytes: number;
+  responseBytes: number;
+  /** Progress and other notifications that arrived with it. */
+  messages: number;
+  flags: ExchangeFlag[];
+};
+
+export type ExchangeFlag = 'filtered' | 'redacted' | 'truncated' | 'late';
+
+/** Header names and values as they arrived, secrets replaced by `[redacted]`. */
+export type HeaderList = [name: string, value: string][];
+
+export type CapturedMessage = {
+  atMs: number;
+  direction: Direction;
+  /** Event id, where it came as a server-sent event that had one. */
+  eventId?: string;
+  /** The message as text, secrets replaced; cut at the capture limit. */
+  text: string;
+  /** Bytes before the cut. */
+  bytes: number;
+};
+
+export type Timings = {
+  /** Offsets in milliseconds from `startedMs`, in the order they happen; absent when not reached. */
+  bodyReadMs?: number;
+  decidedMs?: number;
+  auditedMs?: number;
+  upstreamFirstByteMs?: number;
+  finishedMs?: number;
+};
+
+export type ExchangeDetail = {
+  row: ExchangeRow;
+  httpMethod: string;
+  path: string;
+  visitor?: string;
+  principal?: { kind: string; name: string; grant?: string };
+  /** The rule that decided, as the policy names it. */
+  rule?: string;
+  requestHeaders: HeaderList;
+  responseHeaders: HeaderList;
+  request?: CapturedMessage;
+  /** Everything that came back, in order: progress, server requests, the answer. */
+  messages: CapturedMessage[];
+  timings: Timings;
+};
+
+export type TrafficPage = {
+  rows: ExchangeRow[];
+  /** Ask with `after: next` for what comes later. */
+  next: number;
+  /** True when there is more than `max` right now. */
+  more: boolean;
+  /** Exchanges pushed out of the log since it began. */
+  dropped: number;
+  /** Rises when the log was cleared: throw away what you hold. */
+  epoch: number;
+};

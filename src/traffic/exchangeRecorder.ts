@@ -1,0 +1,225 @@
+// Writes down one exchange while it happens. Whatever it is given is redacted and cut before it is kept, so that what
+// the log holds may be shown; nothing it does can fail or hold up the exchange itself.
+import type { Clock } from '../core/clock.ts';
+import type {
+  CapturedMessage,
+  Direction,
+  ExchangeDetail,
+  ExchangeFlag,
+  ExchangeRow,
+  ExchangeStatus,
+  HeaderList,
+  Timings,
+} from '../mcp/exchange.ts';
+import type { Redactor } from './redact.ts';
+
+/** Messages kept of one exchange; of a longer one the newest are kept, and it is flagged `truncated`. */
+export const maxMessagesPerExchange = 1_000;
+
+/** Bytes of messages kept of one exchange; the same holds. */
+export const maxBytesPerExchange = 4 * 1024 * 1024;
+
+/** Characters kept of a name, method, path or reason that a stranger wrote. */
+export const maxTextLength = 512;
+
+/** What an entry holds besides its texts, roughly. */
+const ENTRY_BYTES = 600;
+
+export type ExchangeStart = {
+  tunnel: string;
+  direction: Direction;
+  kind: ExchangeRow['kind'];
+  httpMethod: string;
+  path: string;
+  visitor?: string;
+  headers: HeaderList;
+};
+
+export type ExchangeUpdate = Partial<Pick<ExchangeRow, 'agent' | 'session' | 'era' | 'method' | 'name' | 'kind'>> &
+  Pick<ExchangeDetail, 'principal' | 'rule'>;
+
+export type ExchangeEnd = { status: ExchangeStatus; rpcCode?: number | undefined; reason?: string | undefined };
+
+export type RecorderOptions = {
+  id: string;
+  clock: Clock;
+  redactor: Redactor;
+  captureBytes: number;
+  /** Called after every change with the bytes by which this entry grew; gives the row its next number. */
+  changed: (recorder: ExchangeRecorder, grownBytes: number) => void;
+};
+
+export class ExchangeRecorder {
+  readonly id: string;
+  readonly #options: RecorderOptions;
+  readonly #row: ExchangeRow;
+  readonly #detail: Omit<ExchangeDetail, 'row'>;
+  #bytes = ENTRY_BYTES;
+  #messageBytes = 0;
+  #finished = false;
+
+  constructor(start: ExchangeStart, options: RecorderOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#row = {
+      seq: 0,
+      id: options.id,
+      tunnel: start.tunnel,
+      direction: start.direction,
+      kind: start.kind,
+      startedMs: options.clock.now(),
+      agent: '',
+      method: this.#safe(start.httpMethod),
+      status: 'pending',
+      requestBytes: 0,
+      responseBytes: 0,
+      messages: 0,
+      flags: [],
+    };
+    this.#detail = {
+      httpMethod: this.#safe(start.httpMethod),
+      path: this.#safe(start.path),
+      ...(start.visitor === undefined ? {} : { visitor: start.visitor }),
+      requestHeaders: options.redactor.headers(start.headers),
+      responseHeaders: [],
+      messages: [],
+      timings: {},
+    };
+    this.#bytes += headerBytes(this.#detail.requestHeaders);
+  }
+
+  /** Bytes this entry takes, roughly. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Number of the newest change; the log gives it. */
+  get seq(): number {
+    return this.#row.seq;
+  }
+
+  set seq(seq: number) {
+    this.#row.seq = seq;
+  }
+
+  get tunnel(): string {
+    return this.#row.tunnel;
+  }
+
+  /** A copy: what was read once does not change under its reader. */
+  row(): ExchangeRow {
+    return { ...this.#row, flags: [...this.#row.flags] };
+  }
+
+  detail(): ExchangeDetail {
+    const { messages, timings, ...rest } = this.#detail;
+    return { row: this.row(), ...rest, messages: [...messages], timings: { ...timings } };
+  }
+
+  update(update: ExchangeUpdate): void {
+    const { principal, rule, agent, session, method, name, era, kind } = update;
+    if (agent !== undefined) this.#row.agent = this.#safe(agent);
+    if (session !== undefined) this.#row.session = session.slice(0, 8);
+    if (method !== undefined) this.#row.method = this.#safe(method);
+    if (name !== undefined) this.#row.name = this.#safe(name);
+    if (era !== undefined) this.#row.era = era;
+    if (kind !== undefined) this.#row.kind = kind;
+    if (principal !== undefined) this.#detail.principal = { ...principal };
+    if (rule !== undefined) this.#detail.rule = rule;
+    this.#touch();
+  }
+
+  request(bytes: Buffer): void {
+    this.#row.requestBytes += bytes.length;
+    const request = this.#capture(this.#row.direction, bytes);
+    this.#detail.request = request;
+    this.#touch(request.text.length);
+  }
+
+  mark(step: 'bodyRead' | 'decided' | 'audited' | 'upstreamFirstByte'): void {
+    this.#detail.timings[`${step}Ms` satisfies keyof Timings] ??= this.#sinceStart();
+    this.#touch();
+  }
+
+  response(status: number, headers: HeaderList): void {
+    const before = headerBytes(this.#detail.responseHeaders);
+    this.#row.httpStatus = status;
+    this.#detail.responseHeaders = this.#options.redactor.headers(headers);
+    this.#touch(headerBytes(this.#detail.responseHeaders) - before);
+  }
+
+  /** One message of the answer; one that comes after the end is kept and flagged `late`. */
+  message(direction: Direction, bytes: Buffer | string, eventId?: string): void {
+    if (this.#finished) this.#addFlag('late');
+    const message = this.#capture(direction, bytes);
+    if (eventId !== undefined) message.eventId = this.#safe(eventId);
+    this.#row.messages += 1;
+    this.#detail.messages.push(message);
+    this.#messageBytes += message.text.length;
+    let forgotten = 0;
+    const { messages } = this.#detail;
+    while (messages.length > maxMessagesPerExchange || this.#messageBytes > maxBytesPerExchange) {
+      const size = messages.shift()?.text.length ?? 0;
+      this.#messageBytes -= size;
+      forgotten += size;
+    }
+    if (forgotten > 0) this.#addFlag('truncated');
+    this.#touch(message.text.length - forgotten);
+  }
+
+  responseBytes(bytes: number): void {
+    this.#row.responseBytes += bytes;
+    this.#touch();
+  }
+
+  flag(flag: ExchangeFlag): void {
+    this.#addFlag(flag);
+    this.#touch();
+  }
+
+  /** The first end counts. */
+  finish({ status, rpcCode, reason }: ExchangeEnd): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#row.status = status;
+    if (rpcCode !== undefined) this.#row.rpcCode = rpcCode;
+    if (reason !== undefined) this.#row.reason = this.#safe(reason);
+    this.#row.latencyMs = this.#sinceStart();
+    this.#detail.timings.finishedMs = this.#row.latencyMs;
+    this.#touch();
+  }
+
+  #capture(direction: Direction, message: Buffer | string): CapturedMessage {
+    const { redactor, captureBytes, clock } = this.#options;
+    const { text, changed, cut, bytes } = redactor.capture(message, captureBytes);
+    if (changed) this.#addFlag('redacted');
+    if (cut) this.#addFlag('truncated');
+    return { atMs: clock.now(), direction, text, bytes };
+  }
+
+  #safe(text: string): string {
+    return this.#options.redactor.capture(text, maxTextLength).text;
+  }
+
+  #addFlag(flag: ExchangeFlag): void {
+    if (!this.#row.flags.includes(flag)) this.#row.flags.push(flag);
+  }
+
+  /** Never negative: the system's clock may be set back. */
+  #sinceStart(): number {
+    return Math.max(0, this.#options.clock.now() - this.#row.startedMs);
+  }
+
+  #touch(grownBytes = 0): void {
+    this.#bytes += grownBytes;
+    this.#options.changed(this, grownBytes);
+  }
+}
+
+function headerBytes(headers: HeaderList): number {
+  return headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+}
