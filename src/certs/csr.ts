@@ -4,7 +4,7 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { TunnelError } from '../core/errors.ts';
 import { children, content, decode, encode, pem, sequence, smallInteger, tagged } from './der.ts';
 import type { KeyPair } from './keyPair.ts';
-import { distinguishedName, isEcdsaWithSha256, signed, spki } from './x509.ts';
+import { distinguishedName, signed, spki, withSignature } from './x509.ts';
 
 /** Ours has about 400 characters. */
 export const maxCsrLength = 4096;
@@ -35,16 +35,19 @@ function parse(text: string): { publicKey: KeyObject } {
   const base64 = PEM.exec(text)?.[1];
   if (base64 === undefined) throw refusal(`it is not one PEM block “${label}”`);
 
-  const [info, algorithm, signature] = children(decode(Buffer.from(base64, 'base64')));
+  const der = Buffer.from(base64, 'base64');
+  const [info, , signatureBits] = children(decode(der));
+  const signature = content(signatureBits).subarray(1);
   const keyInfo = children(info)[2];
-  if (!info || !keyInfo || !signature) throw refusal('it is not a well-formed PKCS #10 request');
+  // Written again it must be the same bytes: one encoding, our algorithm, nothing beside it.
+  if (!info || !keyInfo || !withSignature(info, signature).equals(der)) {
+    throw refusal('it is not a PKCS #10 request signed with ECDSA and SHA-256');
+  }
   const key = encode(keyInfo);
   if (!key.subarray(0, p256Prefix.length).equals(p256Prefix)) throw refusal('its key is not a P-256 key');
 
   const publicKey = createPublicKey({ key, format: 'der', type: 'spki' });
-  const proven =
-    isEcdsaWithSha256(algorithm) && verify('sha256', encode(info), publicKey, content(signature).subarray(1));
-  if (!proven) throw refusal('it is not signed with its own key');
+  if (!verify('sha256', encode(info), publicKey, signature)) throw refusal('it is not signed with its own key');
   return { publicKey };
 }
 

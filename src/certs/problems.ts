@@ -11,6 +11,11 @@ const untrusted: Problem = {
   sentence: (server) =>
     `the certificate of ${server} was signed by an authority that is not trusted here: name its CA file or its pin, or check that this is the right host`,
 };
+const foreignName: Problem = {
+  code: 'EDGE_IDENTITY',
+  sentence: (server) =>
+    `the authority that signed the certificate of ${server} may not vouch for its names: whoever runs it must get another one`,
+};
 const refusedAs = (why: string): Problem => ({
   code: 'CERTIFICATE_INVALID',
   sentence: (server) => `${server} refused this machine's certificate: ${why}; enroll again`,
@@ -32,10 +37,6 @@ const problems: Readonly<Record<string, Problem>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: {
     code: 'EDGE_IDENTITY',
     sentence: (server) => `the certificate that answered for ${server} belongs to another name: check the address`,
-  },
-  PERMITTED_VIOLATION: {
-    code: 'EDGE_IDENTITY',
-    sentence: (server) => `the authority that signed the certificate of ${server} may not vouch for that name`,
   },
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
   SELF_SIGNED_CERT_IN_CHAIN: untrusted,
@@ -59,8 +60,13 @@ const problems: Readonly<Record<string, Problem>> = {
 /** A failed TLS handshake with `server` as our error; `undefined` when no certificate is to blame. */
 export function certificateProblem(failure: unknown, server: string): TunnelError | undefined {
   const name = systemCode(failure) ?? '';
-  const problem = Object.hasOwn(problems, name) ? problems[name] : undefined;
+  const problem = Object.hasOwn(problems, name) ? problems[name] : name === 'UNSPECIFIED' ? rare(failure) : undefined;
   return problem && new TunnelError(problem.code, problem.sentence(server), { cause: failure, retryable: false });
+}
+
+/** For most failures of a chain Node has no name of its own: only OpenSSL's text tells them apart. */
+function rare(failure: unknown): Problem {
+  return failure instanceof Error && failure.message.includes('subtree violation') ? foreignName : untrusted;
 }
 
 /** A certificate of this machine's own (`whose`: “the certificate for edge.example.com”) that time has made useless. */

@@ -74,11 +74,11 @@ export function signCertificate(spec: CertificateSpec, key: KeyObject): string {
 
 /** `value`, the algorithm and the signature over it: the outer shape of certificates and certificate requests. */
 export function signed(value: Der, key: KeyObject): Buffer {
-  return encode(sequence(value, signatureAlgorithm(), bits(sign('sha256', encode(value), key))));
+  return withSignature(value, sign('sha256', encode(value), key));
 }
 
-export const isEcdsaWithSha256 = (algorithm: Der | undefined): boolean =>
-  oidOf(children(algorithm)[0]) === oids.ecdsaWithSha256 && children(algorithm).length === 1;
+export const withSignature = (value: Der, signature: Buffer): Buffer =>
+  encode(sequence(value, signatureAlgorithm(), bits(signature)));
 
 export function distinguishedName(commonName: string): Der {
   return sequence(set(sequence(oid(oids.commonName), utf8(commonName.slice(0, maxCommonName)))));
