@@ -11,7 +11,6 @@
  * @property {string} node
  * @property {readonly Native[]} natives the modules to compile; the others come prebuilt
  * @property {readonly string[]} debian packages beyond those that every host needs
- * @property {readonly string[]} leaveWhenIdle arguments that make a server leave whose test was killed
  * @property {readonly string[]} smokeTestDriver arguments that make the workbench obey an `extensionTestsPath`
  */
 
@@ -25,7 +24,6 @@ export const hosts = {
     node: '24.21.0',
     natives: [{ module: `${vscodeModules}/@vscode/spdlog` }, { module: `${vscodeModules}/@vscode/native-watchdog` }],
     debian: [],
-    leaveWhenIdle: ['--idle-timeout-seconds', '120'],
     smokeTestDriver: ['--vscode-option', 'enable-smoke-test-driver'],
   },
   older: {
@@ -42,7 +40,6 @@ export const hosts = {
       },
     ],
     debian: ['ripgrep'],
-    leaveWhenIdle: [],
     smokeTestDriver: [],
   },
 };

@@ -1,20 +1,34 @@
 // A process group of our own: the server forks an extension host, a terminal host and whatever an extension starts,
-// and ending the group ends them all. Counts only the living, for an orphan's zombie may stay where init does not reap.
+// and ending the group ends them all. It also ends when the process that started it dies, however that dies.
+import { spawn } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
 import { until } from './until.mjs';
 
 const gentleMs = 5_000;
 
+// Descriptor 3 is a pipe that only we hold open: the kernel closes it with us, and `cat` comes to its end.
+const withLifeline = '(cat <&3 >/dev/null; kill -TERM 0) & exec "$@" 3<&-';
+
 export class ProcessGroup {
   #id;
-  #killNow = () => this.#signal('SIGKILL');
 
-  /** @param {import('node:child_process').ChildProcess} leader spawned with `detached: true` */
-  constructor(leader) {
-    if (leader.pid === undefined) throw new Error(`${leader.spawnfile} did not start`);
-    this.#id = leader.pid;
-    // Whoever ends this process without closing must not leave a server behind.
-    process.once('exit', this.#killNow);
+  /** The group's first process. */
+  leader;
+
+  /**
+   * @param {string} command
+   * @param {readonly string[]} args
+   * @param {{ cwd: string, env: Readonly<Record<string, string>>, output: number }} options `output`: a file descriptor
+   */
+  constructor(command, args, { cwd, env, output }) {
+    this.leader = spawn('sh', ['-c', withLifeline, 'sh', command, ...args], {
+      cwd,
+      env,
+      detached: true,
+      stdio: ['ignore', output, output, 'pipe'],
+    });
+    if (this.leader.pid === undefined) throw new Error('sh did not start');
+    this.#id = this.leader.pid;
   }
 
   /** Asks the group to end, makes it end, and answers when no process of it lives. */
@@ -26,10 +40,9 @@ export class ProcessGroup {
       this.#signal('SIGKILL');
       await until('the process group to end', gone, gentleMs);
     });
-    process.off('exit', this.#killNow);
   }
 
-  /** The ids of its living processes. @returns {Promise<number[]>} */
+  /** The ids of its living processes; a zombie may stay for a while where init is slow. @returns {Promise<number[]>} */
   async members() {
     const ids = (await readdir('/proc')).map(Number).filter((id) => id > 0);
     const stats = await Promise.all(ids.map((id) => readFile(`/proc/${id}/stat`, 'latin1').catch(() => '')));

@@ -1,6 +1,5 @@
 // A running VS Code for one test: own profile, own environment, own port, own process group.
 // close() ends every process and removes every file that it brought along.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -55,7 +54,8 @@ export class Vscode {
   #serverLog;
   /** @type {ProcessGroup | undefined} */
   #group;
-  #closed = false;
+  /** @type {Promise<void> | undefined} */
+  #closing;
 
   /** The server's root, `http://127.0.0.1:PORT/`; a window is opened with `openWorkbench`. */
   url = '';
@@ -87,17 +87,16 @@ export class Vscode {
     const { extensionVsix, workspaceTrust, smokeTestDriver, args = [] } = this.#options;
     await this.#writeSettings();
     if (extensionVsix) await this.installExtension(extensionVsix);
-    const child = await this.#spawn([
+    this.#group = await this.#run([
       ...alwaysArgs,
-      ...this.#installed.host.leaveWhenIdle,
       ...(workspaceTrust ? [] : ['--disable-workspace-trust']),
       ...(smokeTestDriver ? this.#installed.host.smokeTestDriver : []),
       ...args,
     ]);
-    this.#group = new ProcessGroup(child);
+    const { leader } = this.#group;
     const address = async () => {
       const said = await readFile(this.#serverLog, 'utf8');
-      if (child.exitCode !== null) throw new Error(`VS Code ended with exit code ${child.exitCode}:\n${said}`);
+      if (leader.exitCode !== null) throw new Error(`VS Code ended with exit code ${leader.exitCode}:\n${said}`);
       return /HTTP server listening on (http:\S+)/.exec(said)?.[1];
     };
     this.url = new URL(await until('VS Code to listen', address, startTimeoutMs)).href;
@@ -105,9 +104,8 @@ export class Vscode {
 
   /** Into the running profile too; a window sees it after a reload. @param {string} vsix path of the file */
   async installExtension(vsix) {
-    const child = await this.#spawn(['--install-extension', vsix, '--force']);
-    const group = new ProcessGroup(child);
-    const [code] = await once(child, 'exit');
+    const group = await this.#run(['--install-extension', vsix, '--force']);
+    const [code] = await once(group.leader, 'exit');
     await group.close();
     if (code !== 0) throw new Error(`VS Code refused ${vsix}:\n${await readFile(this.#serverLog, 'utf8')}`);
   }
@@ -126,9 +124,13 @@ export class Vscode {
     return (await this.#group?.members()) ?? [];
   }
 
-  async close() {
-    if (this.#closed) return;
-    this.#closed = true;
+  /** Ends every process of the server and removes its files. @returns {Promise<void>} */
+  close() {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end() {
     await this.#group?.close();
     await rm(this.#dir, { recursive: true, force: true });
   }
@@ -141,7 +143,7 @@ export class Vscode {
   }
 
   /** @param {readonly string[]} args */
-  async #spawn(args) {
+  async #run(args) {
     const env = await hostEnvironment(this.#dir, this.#options.env);
     const places = [
       `--user-data-dir=${this.userDataDir}`,
@@ -150,13 +152,11 @@ export class Vscode {
       `--session-socket=${join(this.#dir, 'session.sock')}`,
     ];
     const log = await open(this.#serverLog, 'a');
-    const child = spawn(this.#installed.node, [this.#installed.codeServer, ...places, ...args], {
-      cwd: this.#dir,
-      env,
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
-    await log.close();
-    return child;
+    try {
+      const command = [this.#installed.codeServer, ...places, ...args];
+      return new ProcessGroup(this.#installed.node, command, { cwd: this.#dir, env, output: log.fd });
+    } finally {
+      await log.close();
+    }
   }
 }

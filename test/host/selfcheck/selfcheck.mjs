@@ -1,16 +1,19 @@
 // The host checks itself: what a drive can reach, what a run in the extension host reports, and that each way to go
 // wrong without a word does fail. Run: node --test test/host/selfcheck/selfcheck.mjs (VSCODE_HOST=older for the older)
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { drive, screenshot } from '../browser.mjs';
 import { parseHostName } from '../hosts.mjs';
 import { hostHome } from '../places.mjs';
 import { runInHost } from '../runInHost.mjs';
 import { startVscode } from '../startVscode.mjs';
+import { until } from '../until.mjs';
 import { enterText, notification, openWorkbench, pick, runCommand, trustFolder, webviewFrame } from '../workbench.mjs';
 import { packVsix } from './packVsix.mjs';
 
@@ -96,12 +99,12 @@ describe('a run in the extension host', () => {
   ];
   for (const [what, name, message] of failures) {
     it(`fails on ${what}`, async () => {
-      await assert.rejects(run('misbehaving.cjs', { SELFCHECK_CASE: name }, 20_000), message);
+      await assertFails(run('misbehaving.cjs', { SELFCHECK_CASE: name }, 20_000), message);
     });
   }
 
   it('fails on a missing suite', async () => {
-    await assert.rejects(run('missing.cjs'), /the suite failed: Error: Cannot find module/);
+    await assertFails(run('missing.cjs'), /the suite failed: Error: Cannot find module/);
   });
 });
 
@@ -114,7 +117,33 @@ describe('closing the host', () => {
     assert.ok(!existsSync(vscode.userDataDir));
     await vscode.close();
   });
+
+  it('happens by itself when the process that started it is killed', async () => {
+    const script = `const { startVscode } = await import(${JSON.stringify(import.meta.resolve('../startVscode.mjs'))});
+      const vscode = await startVscode(${JSON.stringify({ host })});
+      console.log(JSON.stringify({ url: vscode.url, userDataDir: vscode.userDataDir }));`;
+    const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = await once(starter.stdout, 'data');
+    const { url, userDataDir } = JSON.parse(String(line));
+    assert.equal((await fetch(url)).status, 200);
+    starter.kill('SIGKILL');
+    const refused = () =>
+      fetch(url).then(
+        () => false,
+        () => true,
+      );
+    await until('the orphan to end', refused, 10_000);
+    await rm(dirname(userDataDir), { recursive: true, force: true });
+  });
 });
+
+/** A run that failed as it should leaves no evidence behind. @param {Promise<unknown>} run @param {RegExp} message */
+async function assertFails(run, message) {
+  await assert.rejects(run, message);
+  await rm(join(hostHome, 'failures', 'selfcheck-run'), { recursive: true });
+}
 
 /**
  * @param {string} suite
