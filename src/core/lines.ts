@@ -5,11 +5,13 @@ import { TunnelError } from './errors.ts';
 export type LineSplitterOptions = {
   /** Longest line in bytes, without its LF. */
   maxLineBytes: number;
-  onLine: (line: string) => void;
+  /** The line, and the bytes it was made of: ours to keep. A BOM in front of a line is in the bytes only. */
+  onLine: (line: string, bytes: Uint8Array) => void;
   onOverlong: (error: TunnelError) => void;
 };
 
 const LF = 0x0a;
+const CR = 0x0d;
 
 export class LineSplitter {
   readonly #options: LineSplitterOptions;
@@ -62,7 +64,7 @@ export class LineSplitter {
     this.#bytes = 0;
     this.#skipping = false;
     if (skipped) return;
-    const line = this.#decoder.decode(bytes);
-    this.#options.onLine(line.endsWith('\r') ? line.slice(0, -1) : line);
+    const line = bytes.at(-1) === CR ? bytes.subarray(0, -1) : bytes;
+    this.#options.onLine(this.#decoder.decode(line), line);
   }
 }

@@ -176,14 +176,9 @@ function answerHeaders(headers: Record<string, string | string[] | undefined>): 
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || HOP_BY_HOP.has(name) || listed.has(name)) continue;
     if (name === 'set-cookie') continue; // The agent's cookies never come here, so it needs none.
-    kept[name] = asBytes(Array.isArray(value) ? value.join(', ') : value);
+    kept[name] = Array.isArray(value) ? value.join(', ') : value;
   }
   return kept;
-}
-
-/** undici reads header values as UTF-8 and Node writes them as Latin-1: so written, the bytes are the same again. */
-function asBytes(value: string): string {
-  return Buffer.from(value, 'utf8').toString('latin1');
 }
 
 function namedByConnection(value: string | undefined): ReadonlySet<string> {

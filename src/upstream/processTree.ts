@@ -1,0 +1,149 @@
+// Ends a server with everything it started; the one file where the systems differ in how. On POSIX a server leads a
+// process group of its own; what left that group (a browser, a daemon) is found by its parents. On Windows taskkill
+// walks the tree.
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { delay, type Clock } from '../core/clock.ts';
+
+export type TreeTimes = {
+  /** From the polite signal to the one that cannot be ignored. */
+  termMs: number;
+  /** How long the kernel may take after that; then we stop waiting. */
+  killMs: number;
+};
+
+const POLL_MS = 20;
+
+type Member = { pid: number; startedAt: string };
+
+/**
+ * Resolves when nothing of the tree is left, or `killMs` after it was killed. `hasExited` tells whether the leader is
+ * gone; its group may still be there.
+ */
+export async function endProcessTree(
+  pid: number,
+  hasExited: () => boolean,
+  clock: Clock,
+  times: TreeTimes,
+): Promise<void> {
+  if (process.platform === 'win32') return endWithTaskkill(pid, hasExited, clock, times);
+  if (hasExited() && !(await groupLives(pid))) return;
+  const strays = hasExited() ? [] : await descendantsOutside(pid);
+  const isGone = async (): Promise<boolean> => hasExited() && !(await groupLives(pid)) && !(await anyLives(strays));
+
+  await signalAll(pid, strays, 'SIGTERM');
+  if (await eventually(isGone, clock, times.termMs)) return;
+  if (!hasExited()) strays.push(...(await descendantsOutside(pid)));
+  await signalAll(pid, strays, 'SIGKILL');
+  await eventually(isGone, clock, times.killMs);
+}
+
+/** Whether the group led by `pid` still has a process that runs. */
+export async function groupLives(pid: number): Promise<boolean> {
+  if (!signalGroup(pid, 0)) return false;
+  if (process.platform !== 'linux') return true;
+  // Dead members that nobody reaped (a container whose first process does not) still answer signal 0.
+  const table = await processTable();
+  return table.some((entry) => entry.group === pid && entry.state !== 'Z');
+}
+
+async function signalAll(pid: number, strays: readonly Member[], signal: NodeJS.Signals): Promise<void> {
+  signalGroup(pid, signal);
+  if (strays.length === 0) return;
+  const table = await processTable();
+  for (const stray of strays) {
+    if (table.some((entry) => isSame(entry, stray))) signalOne(stray.pid, signal);
+  }
+}
+
+async function anyLives(strays: readonly Member[]): Promise<boolean> {
+  if (strays.length === 0) return false;
+  const table = await processTable();
+  return strays.some((stray) => table.some((entry) => isSame(entry, stray) && entry.state !== 'Z'));
+}
+
+/** A number alone is no identity: it is given again. */
+function isSame(entry: ProcessEntry, member: Member): boolean {
+  return entry.pid === member.pid && entry.startedAt === member.startedAt;
+}
+
+async function descendantsOutside(root: number): Promise<Member[]> {
+  const table = await processTable();
+  const tree = new Set([root]);
+  for (let grown = true; grown;) {
+    grown = false;
+    for (const { pid, parent } of table) {
+      if (!tree.has(parent) || tree.has(pid)) continue;
+      tree.add(pid);
+      grown = true;
+    }
+  }
+  return table.filter(({ pid, group }) => pid !== root && tree.has(pid) && group !== root);
+}
+
+type ProcessEntry = Member & { parent: number; group: number; state: string };
+
+async function processTable(): Promise<ProcessEntry[]> {
+  return process.platform === 'linux' ? fromProc() : fromPs();
+}
+
+/** proc(5): the name in parentheses may hold anything, so fields are counted from the last one. */
+async function fromProc(): Promise<ProcessEntry[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const entries = await Promise.all(
+    pids.map(async (pid): Promise<ProcessEntry | undefined> => {
+      try {
+        const text = await readFile(`/proc/${pid}/stat`, 'latin1');
+        const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+        const [state = '', parent, group] = fields;
+        return { pid: Number(pid), state, parent: Number(parent), group: Number(group), startedAt: fields[19] ?? '' };
+      } catch {
+        return undefined; // It ended while we looked.
+      }
+    }),
+  );
+  return entries.filter((entry) => entry !== undefined);
+}
+
+async function fromPs(): Promise<ProcessEntry[]> {
+  const text = await run('ps', ['-axo', 'pid=,ppid=,pgid=,stat=,lstart=']);
+  return text.split('\n').flatMap((line) => {
+    const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line);
+    if (!match) return [];
+    const [, pid, parent, group, state = '', startedAt = ''] = match;
+    return [{ pid: Number(pid), parent: Number(parent), group: Number(group), state: state.slice(0, 1), startedAt }];
+  });
+}
+
+async function endWithTaskkill(pid: number, hasExited: () => boolean, clock: Clock, times: TreeTimes): Promise<void> {
+  // Without /F taskkill only asks windows to close, which a console program has none of.
+  await run('taskkill', ['/PID', String(pid), '/T', '/F']);
+  await eventually(() => Promise.resolve(hasExited()), clock, times.killMs);
+}
+
+/** The output, empty when the program fails: what it was asked about is gone then. */
+function run(file: string, args: string[]): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(file, args, { windowsHide: true, maxBuffer: 16 * 1024 * 1024 }, (_error, stdout) => resolve(stdout));
+  });
+}
+
+async function eventually(isDone: () => Promise<boolean>, clock: Clock, withinMs: number): Promise<boolean> {
+  for (let waited = 0; ; waited += POLL_MS) {
+    if (await isDone()) return true;
+    if (waited >= withinMs) return false;
+    await delay(clock, POLL_MS);
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  return signalOne(-pid, signal);
+}
+
+function signalOne(target: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(target, signal);
+  } catch {
+    return false; // ESRCH: nobody is left. EPERM: it changed its user, and we may not.
+  }
+}
