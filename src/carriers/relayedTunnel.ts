@@ -1,0 +1,86 @@
+// What the embedded and the remote edge have in common: a connector that keeps the link up, and agents' TLS that ends
+// in this process. The edge in between reads names only.
+import type { Clock, Random } from '../core/clock.ts';
+import { Lifetime } from '../core/lifetime.ts';
+import { certificateTools } from '../certs/certificateTools.ts';
+import { Connector } from '../tunnel/connector.ts';
+import { dialEdge, type DialOptions } from '../tunnel/dialEdge.ts';
+import { InnerTls } from '../tunnel/innerTls.ts';
+import type { CarrierOptions, CarrierState, OpenCarrier } from './carrier.ts';
+import type { InnerCertificate } from './innerCertificate.ts';
+
+export type RelayedTunnelOptions = {
+  kind: string;
+  open: CarrierOptions;
+  certificate: InnerCertificate;
+  /** Asked at every dial: a machine may be enrolled again while its tunnel waits. */
+  identity: () => Promise<DialOptions['identity']>;
+  mayDial: () => void;
+  /** Names that agents may put in `Host`. */
+  hostnames: readonly string[];
+  clock: Clock;
+  random: Random;
+};
+
+/** How it is shown, besides what the link itself knows. */
+export type Shown = Pick<OpenCarrier, 'hostname' | 'url' | 'loopbackUrl' | 'caFile' | 'port'>;
+
+export class RelayedTunnel {
+  readonly #lifetime = new Lifetime();
+  readonly #connector: Connector;
+
+  constructor({ kind, open, certificate, identity, mayDial, hostnames, clock, random }: RelayedTunnelOptions) {
+    const { label, instance, serve, log } = open;
+    const inner = this.#lifetime.add(
+      new InnerTls({
+        context: certificate.context,
+        onRequest: (request, response, visitor) => serve(request, response, { carrier: kind, visitor, hostnames }),
+        clock,
+      }),
+    );
+    this.#connector = this.#lifetime.add(
+      new Connector({
+        label,
+        instance,
+        clock,
+        random,
+        log,
+        dial: async (signal) => {
+          mayDial(); // Before anything else, and again where the dialling is done.
+          return dialEdge({ identity: await identity(), mayDial, certs: certificateTools, clock }, signal);
+        },
+        onStream: (stream, { visitor }) => inner.accept(stream, visitor),
+      }),
+    );
+  }
+
+  /** Resolves when agents can reach it; rejects with nothing left open. */
+  async start(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#connector.start(signal);
+    } catch (error) {
+      await this.#lifetime.close();
+      throw error;
+    }
+  }
+
+  get state(): CarrierState {
+    return this.#connector.state;
+  }
+
+  /** As an open carrier; closing it closes `alsoClose` after this tunnel. */
+  shownAs(shown: Shown, alsoClose?: { close(): Promise<void> }): OpenCarrier {
+    const connector = this.#connector;
+    return {
+      ...shown,
+      get state() {
+        return connector.state;
+      },
+      onState: connector.onState,
+      close: async () => {
+        await this.#lifetime.close();
+        await alsoClose?.close();
+      },
+    };
+  }
+}

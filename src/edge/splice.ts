@@ -1,0 +1,53 @@
+// A visitor's socket and its stream to the connector, joined: bytes pass both ways no faster than the slower side
+// takes them, and each side's end passes on its own. The stream is never reset, whatever the visitor does.
+import type { Socket } from 'node:net';
+import type { Clock } from '../core/clock.ts';
+import type { VisitorStream } from '../wire/edgeSession.ts';
+import type { HeldBytes, Slow } from './heldBytes.ts';
+
+/** A connection of which one direction has ended may be silent for so long in the other. */
+export const halfClosedIdleMs = 60_000;
+
+/** How long a visitor may take to close after the connector is done with it. */
+export const lingerMs = 5000;
+
+export type SpliceOptions = { clock: Clock; held: HeldBytes; group: object };
+
+export function splice(socket: Socket, stream: VisitorStream, { clock, held, group }: SpliceOptions): void {
+  const slow: Slow = {
+    group,
+    held: () => stream.readableLength + socket.writableLength,
+    cut: () => socket.destroy(),
+  };
+
+  socket.pipe(stream);
+  stream.on('data', (chunk: Buffer) => {
+    if (socket.destroyed || socket.write(chunk)) return;
+    stream.pause();
+    held.add(slow);
+  });
+  socket.on('drain', () => {
+    held.delete(slow);
+    stream.resume();
+  });
+  stream.once('end', () => socket.end());
+  for (const side of [socket, stream]) side.once('end', () => socket.setTimeout(halfClosedIdleMs));
+  socket.once('timeout', () => socket.destroy());
+
+  // The visitor is gone. What still comes for it is thrown away, or the connector could never finish sending it.
+  socket.once('close', () => {
+    held.delete(slow);
+    stream.end();
+    stream.resume();
+  });
+
+  stream.once('close', () => {
+    if (stream.rstCode !== 0) socket.resetAndDestroy(); // Cut: it must not look like an end.
+    if (socket.destroyed) return;
+    // Closing with unread bytes would reset the connection under the last answer, so they are read first.
+    const linger = clock.after(lingerMs, () => socket.destroy());
+    socket.once('close', () => linger.cancel());
+    socket.end();
+    socket.resume();
+  });
+}

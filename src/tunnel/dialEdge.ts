@@ -1,0 +1,46 @@
+// One link-to-be: the policy's word, then mutual TLS 1.3 at the connectors' door of an edge this machine is enrolled at.
+// Nothing is looked up or sent before the policy agreed, and that is asked again at every dial.
+import { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../core/clock.ts';
+import { TunnelError } from '../core/errors.ts';
+import { connectorAlpn } from '../protocol/edge.ts';
+import { openDoor, type CertificateTools } from './edgeDoor.ts';
+import type { EdgeIdentity } from './edgeIdentity.ts';
+
+export type DialOptions = {
+  identity: Pick<EdgeIdentity, 'domain' | 'port' | 'address' | 'key' | 'certificate' | 'ca' | 'serverCa' | 'pin'>;
+  /** Asks the policy; throws `DESTINATION_DENIED`. */
+  mayDial: () => void;
+  certs: CertificateTools;
+  clock: Clock;
+};
+
+/** Throws `DESTINATION_DENIED`, `CERTIFICATE_INVALID`, `EDGE_UNREACHABLE`, `EDGE_IDENTITY` or the signal's reason. */
+export async function dialEdge(
+  { identity, mayDial, certs, clock }: DialOptions,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  mayDial();
+  const { domain, port, key, certificate, ca, serverCa, pin, address } = identity;
+  const whose = `this machine's certificate for ${domain}`;
+  const problem = certs.validityProblem(new X509Certificate(certificate), clock.now(), whose);
+  if (problem) throw problem;
+
+  const socket = await openDoor({
+    edge: { host: domain, port },
+    door: 'connect',
+    alpn: [connectorAlpn],
+    trusted: serverCa === undefined ? [ca] : [ca, serverCa],
+    client: { key, certificate },
+    ...(pin === undefined ? {} : { pin }),
+    ...(address === undefined ? {} : { address }),
+    certs,
+    clock,
+    signal,
+  });
+  socket.on('error', () => {}); // 'close' follows, and whoever uses the link looks at that.
+  if (socket.alpnProtocol === connectorAlpn) return socket;
+  socket.destroy();
+  throw new TunnelError('EDGE_IDENTITY', `what answers for ${domain} does not speak ${connectorAlpn}: is it an edge?`);
+}

@@ -1,0 +1,115 @@
+// Where agents' TLS ends: on this machine, directly on the stream that the edge opened. HTTP/2 and HTTP/1.1 are both
+// spoken, because a client with many calls at once is answered ten times sooner over HTTP/2. Slow clients are waited for,
+// long streams live as long as they like; only who never gets to a request is let go.
+import { createServer as createHttp1Server, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { TLSSocket, type SecureContext } from 'node:tls';
+import type { Clock } from '../core/clock.ts';
+
+/** TLS must stand by then. */
+export const handshakeMs = 15_000;
+/** All headers of a request must be there; and the whole of it, its body included. */
+export const headersMs = 60_000;
+export const requestMs = 300_000;
+/** A connection that does nothing is kept for so long. One with an open stream is not idle. */
+export const idleMs = 300_000;
+/** Names and values of a request's headers together; more is answered with 431. */
+export const maxHeaderBytes = 32 * 1024;
+/** Requests of one HTTP/2 connection at a time; the next waits at the agent. */
+export const maxStreams = 256;
+/** Connections at a time; the next is closed. */
+export const maxConnections = 2048;
+
+export type InnerTlsOptions = {
+  /** Asked for each connection, so that a renewed certificate is shown at once. */
+  context: () => SecureContext;
+  onRequest: (
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+    visitor: string,
+  ) => void;
+  clock: Clock;
+};
+
+export class InnerTls {
+  readonly #options: InnerTlsOptions;
+  readonly #http1: Server;
+  readonly #http2: Http2SecureServer;
+  readonly #connections = new Set<TLSSocket>();
+
+  constructor(options: InnerTlsOptions) {
+    this.#options = options;
+    this.#http1 = createHttp1Server(
+      { maxHeaderSize: maxHeaderBytes, headersTimeout: headersMs, requestTimeout: requestMs, keepAliveTimeout: idleMs },
+      (request, response) => options.onRequest(request, response, visitorOf(request.socket)),
+    );
+    this.#http1.emit('listening'); // It never listens, but from then on it looks after slow requests.
+    this.#http2 = createSecureServer(
+      {
+        settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, enableConnectProtocol: false },
+      },
+      (request, response) => options.onRequest(request, response, visitorOf(request.socket)),
+    );
+    this.#http2.on('session', closeWhenIdle);
+    this.#http2.on('sessionError', () => {}); // Its 'close' follows.
+  }
+
+  /** Takes a visitor's stream; its address goes with each of its requests. */
+  accept(stream: Duplex, visitor: string): void {
+    if (this.#connections.size >= maxConnections) return void stream.destroy();
+    const socket = new TLSSocket(stream, {
+      isServer: true,
+      secureContext: this.#options.context(),
+      ALPNProtocols: ['h2', 'http/1.1'],
+    });
+    Object.defineProperty(socket, 'remoteAddress', { value: visitor }); // HTTP/1.1 and HTTP/2 both pass it on.
+    socket.allowHalfOpen = false; // A visitor that has left must not keep its session open.
+    this.#connections.add(socket);
+    const deadline = this.#options.clock.after(handshakeMs, () => socket.destroy());
+    socket.on('error', () => {}); // A stranger's TLS went wrong; 'close' follows.
+    socket.on('_tlsError', () => socket.destroy()); // Of an established connection Node tells only this way.
+    socket.once('close', () => {
+      deadline.cancel();
+      this.#connections.delete(socket);
+      stream.destroy();
+    });
+    socket.once('secure', () => {
+      deadline.cancel();
+      Object.assign(socket, { secureConnecting: false }); // As `tls.Server` does; HTTP/2 would wait for ever.
+      if (socket.alpnProtocol === 'h2') this.#http2.emit('secureConnection', socket);
+      else this.#http1.emit('connection', socket);
+    });
+  }
+
+  /** Ends every connection. */
+  close(): void {
+    this.#http1.close();
+    this.#http2.close();
+    for (const socket of this.#connections) socket.destroy();
+  }
+}
+
+function visitorOf(socket: { remoteAddress?: string | undefined }): string {
+  return socket.remoteAddress ?? 'unknown';
+}
+
+/** Idle is a session without streams: an open one may be silent for hours. */
+function closeWhenIdle(session: ServerHttp2Session): void {
+  let streams = 0;
+  session.on('stream', (stream) => {
+    streams += 1;
+    stream.once('close', () => (streams -= 1));
+  });
+  session.setTimeout(idleMs);
+  session.on('timeout', () => {
+    if (streams === 0) session.close();
+    else session.setTimeout(idleMs);
+  });
+}

@@ -1,0 +1,114 @@
+// The connector's end of a link: on the socket it dialled, the connector is the HTTP/2 server. It takes one control
+// stream and any number of CONNECT streams, one per visitor, and answers anything else with an error.
+import {
+  constants,
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../core/clock.ts';
+import { TunnelError } from '../core/errors.ts';
+import { controlPath, visitorHeader, type ConnectorControl, type EdgeControl } from '../protocol/edge.ts';
+import { Peer } from '../protocol/peer.ts';
+import type { StreamHead } from './edgeSession.ts';
+import { watchHealth } from './health.ts';
+import { linePort } from './linePort.ts';
+import { refusalError } from './refusal.ts';
+import { linkWindowBytes, maxControlLineBytes, sessionOptions } from './windows.ts';
+
+export type ConnectorPeer = Peer<ConnectorControl, EdgeControl>;
+
+export type ConnectorSessionOptions = {
+  clock: Clock;
+  /** A visitor: its inner TLS comes on the stream. */
+  onStream: (stream: Duplex, head: StreamHead) => void;
+};
+
+export class ConnectorSession {
+  /** The control conversation, once the edge has opened it (set the listeners, then `start`); rejects when it never does. */
+  readonly control: Promise<ConnectorPeer>;
+  readonly #http: ServerHttp2Session;
+  readonly #socket: TLSSocket;
+  readonly #ended: Promise<void>;
+  #reason: TunnelError | undefined;
+  #peer: ConnectorPeer | undefined;
+
+  constructor(socket: TLSSocket, { clock, onStream }: ConnectorSessionOptions) {
+    socket.setNoDelay(true);
+    this.#socket = socket;
+    this.#http = performServerHandshake(socket, { ...sessionOptions });
+    this.#http.setLocalWindowSize(linkWindowBytes);
+    this.#http.on('error', (cause: Error) => {
+      this.#reason ??= new TunnelError('EDGE_UNREACHABLE', 'the link to the edge broke', { cause });
+    });
+    this.#http.on('goaway', (code: number, _lastStream: number, opaque?: Uint8Array) => {
+      this.#reason ??= refusalError(code, opaque);
+    });
+    this.#ended = new Promise((resolve) => this.#http.once('close', resolve));
+    socket.once('close', () => this.#http.destroy());
+    watchHealth(this.#http, clock, () => {
+      void this.end(new TunnelError('EDGE_UNREACHABLE', 'the edge stopped answering'));
+    });
+    this.control = new Promise((resolve, reject) => {
+      void this.#ended.then(() => reject(this.reason));
+      this.#http.on('stream', (stream, headers) => this.#take(stream, headers, onStream, resolve));
+    });
+    this.control.catch(() => {}); // Whoever waits for it hears of it; nobody has to.
+  }
+
+  /** Why the link ended; meaningful once it has. */
+  get reason(): TunnelError {
+    return this.#reason ?? new TunnelError('EDGE_UNREACHABLE', 'the edge closed the link');
+  }
+
+  onClose(closed: (reason: TunnelError) => void): void {
+    void this.#ended.then(() => closed(this.reason));
+  }
+
+  /** Closes it for a reason of this side's own. */
+  end(reason: TunnelError): Promise<void> {
+    this.#reason ??= reason;
+    return this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#peer?.close();
+    this.#http.destroy();
+    this.#socket.destroy();
+    await this.#ended;
+  }
+
+  #take(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    onStream: ConnectorSessionOptions['onStream'],
+    onControl: (peer: ConnectorPeer) => void,
+  ): void {
+    stream.on('error', () => {}); // A visitor that left; 'close' follows.
+    const method = headers[':method'];
+    if (method === 'CONNECT') {
+      stream.respond({ ':status': 200 });
+      onStream(stream, { hostname: headers[':authority'] ?? '', visitor: addressIn(headers[visitorHeader]) });
+    } else if (method === 'POST' && headers[':path'] === controlPath && !this.#peer) {
+      stream.respond({ ':status': 200 });
+      onControl(this.#openControl(stream));
+    } else {
+      stream.respond({ ':status': constants.HTTP_STATUS_NOT_FOUND }, { endStream: true });
+    }
+  }
+
+  #openControl(stream: ServerHttp2Stream): ConnectorPeer {
+    const port = linePort(stream, { maxLineBytes: maxControlLineBytes, maxQueuedBytes: 16 * maxControlLineBytes });
+    this.#peer = new Peer(port);
+    this.#peer.onClose(() => void this.close());
+    return this.#peer;
+  }
+}
+
+/** The address is for people and counters; a header that is none is not shown as one. */
+function addressIn(header: string | string[] | undefined): string {
+  return typeof header === 'string' && /^[0-9a-fA-F.:[\]%]{3,64}$/.test(header) ? header : 'unknown';
+}

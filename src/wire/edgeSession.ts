@@ -1,0 +1,87 @@
+// The edge's end of a link: on a socket that the connector dialled, the edge is the HTTP/2 client. It opens the
+// control stream and one CONNECT stream per visitor. It never resets a visitor's stream: Node's HTTP/2 server answers
+// about a thousand resets with GOAWAY, so a visitor that left is told by END_STREAM, and what still comes is thrown away.
+import { connect, constants, type ClientHttp2Session } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../core/clock.ts';
+import { TunnelError } from '../core/errors.ts';
+import { controlPath, visitorHeader, type ConnectorControl, type EdgeControl } from '../protocol/edge.ts';
+import { Peer } from '../protocol/peer.ts';
+import { watchHealth } from './health.ts';
+import { linePort } from './linePort.ts';
+import { linkWindowBytes, maxControlLineBytes, maxStreamsPerLink, sessionOptions } from './windows.ts';
+
+export type StreamHead = {
+  /** The name the visitor asked for. */
+  hostname: string;
+  /** Its address, `ip:port`. */
+  visitor: string;
+};
+
+/** A stream that ended tells how: 0 in order, anything else cut. */
+export type VisitorStream = Duplex & { readonly rstCode: number };
+
+export class EdgeSession {
+  /** Set the handlers, then call `start`. */
+  readonly control: Peer<EdgeControl, ConnectorControl>;
+  readonly #http: ClientHttp2Session;
+  readonly #socket: TLSSocket;
+  readonly #ended: Promise<void>;
+  #streams = 0;
+
+  constructor(socket: TLSSocket, { clock }: { clock: Clock }) {
+    socket.setNoDelay(true);
+    this.#socket = socket;
+    this.#http = connect('https://connector', {
+      ...sessionOptions,
+      peerMaxConcurrentStreams: sessionOptions.settings.maxConcurrentStreams,
+      createConnection: () => socket,
+    });
+    this.#http.on('error', () => {}); // 'close' follows, and that is what counts.
+    this.#http.once('connect', () => this.#http.setLocalWindowSize(linkWindowBytes));
+    this.#ended = new Promise((resolve) => this.#http.once('close', resolve));
+    socket.once('close', () => this.#http.destroy());
+    watchHealth(this.#http, clock, () => void this.close());
+
+    const stream = this.#http.request({ ':method': 'POST', ':path': controlPath }, { endStream: false });
+    stream.on('error', () => {});
+    const port = linePort(stream, { maxLineBytes: maxControlLineBytes, maxQueuedBytes: 16 * maxControlLineBytes });
+    this.control = new Peer(port);
+    this.control.onClose(() => void this.close());
+  }
+
+  /** Visitors being served. */
+  get streams(): number {
+    return this.#streams;
+  }
+
+  get closed(): boolean {
+    return this.#http.closed || this.#http.destroyed;
+  }
+
+  onClose(closed: () => void): void {
+    void this.#ended.then(closed);
+  }
+
+  /** A stream to the connector for one visitor. Throws `LIMIT` when the link is full, `CLOSED` when it is gone. */
+  openStream({ hostname, visitor }: StreamHead): VisitorStream {
+    if (this.closed) throw new TunnelError('CLOSED', 'the link to the connector is gone');
+    if (this.#streams >= maxStreamsPerLink)
+      throw new TunnelError('LIMIT', 'the link serves as many visitors as it can');
+    const stream = this.#http.request({ ':method': 'CONNECT', ':authority': hostname, [visitorHeader]: visitor });
+    this.#streams += 1;
+    stream.on('error', () => {}); // Whoever uses it looks at 'close' and `rstCode`.
+    stream.once('close', () => (this.#streams -= 1));
+    return stream;
+  }
+
+  /** Cuts all visitors off. */
+  async close(): Promise<void> {
+    this.control.close();
+    // With a code, or its streams would look as if they had ended in order.
+    this.#http.destroy(new TunnelError('CLOSED', 'the link was closed'), constants.NGHTTP2_CANCEL);
+    this.#socket.destroy();
+    await this.#ended;
+  }
+}
