@@ -36,6 +36,8 @@ export class PrivateFileStore implements PrivateFiles {
   }
 }
 
+export const privateFiles: PrivateFiles = new PrivateFileStore();
+
 async function readText(path: string): Promise<string | undefined> {
   let handle;
   try {
