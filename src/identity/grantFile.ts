@@ -1,0 +1,80 @@
+// The file that holds the grants: read strictly (a file that cannot be understood lets nobody in), written whole.
+// It holds digests of tokens, never a token.
+import { z } from 'zod';
+import { TunnelError } from '../core/errors.ts';
+
+/** Grants in one file, ended ones included; at the bound a new one is refused. */
+export const maxGrants = 1_000;
+
+/** Token texts of one grant that may be good at the same time: the newest, and older ones in their overlap. */
+export const maxDigests = 4;
+
+/** How long an ended grant stays in the file, so that `agents list` can tell what became of it. */
+export const keepEndedMs = 30 * 24 * 60 * 60 * 1000;
+
+// oxlint-disable-next-line no-control-regex
+const PRINTABLE = /^[^\x00-\x1f\x7f]+$/;
+
+const name = z.string().min(1).max(64).regex(PRINTABLE, 'no control characters');
+const pattern = z.string().min(1).max(256);
+const time = z.int().nonnegative();
+
+export const newGrantSchema = z.strictObject({
+  name,
+  servers: z.array(z.string().min(1).max(256)).min(1).max(100),
+  scope: z.strictObject({
+    tools: z.array(pattern).max(200).optional(),
+    readOnly: z.boolean().optional(),
+  }),
+  expiresMs: time,
+});
+
+const storedGrantSchema = z.strictObject({
+  id: z.string().min(1).max(64),
+  name,
+  scope: newGrantSchema.shape.scope.extend({ servers: newGrantSchema.shape.servers }),
+  createdMs: time,
+  expiresMs: time,
+  revokedMs: time.optional(),
+  /** Newest first; one with `untilMs` is an older text in its overlap. */
+  digests: z
+    .array(z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), untilMs: time.optional() }))
+    .min(1)
+    .max(maxDigests),
+});
+
+const fileSchema = z.strictObject({ version: z.literal(1), grants: z.array(storedGrantSchema).max(maxGrants) });
+
+export type StoredGrant = z.infer<typeof storedGrantSchema>;
+
+/** Throws `CONFIG_INVALID` naming the file and the place in it; an absent file holds no grants. */
+export function parseGrants(text: string | undefined, file: string): StoredGrant[] {
+  if (text === undefined) return [];
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw invalid(file, '', 'it is not JSON', cause);
+  }
+  const result = fileSchema.safeParse(value);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw invalid(file, z.core.toDotPath(issue?.path ?? []), issue?.message ?? 'unknown', result.error);
+  }
+  const ids = new Set(result.data.grants.map((grant) => grant.id));
+  if (ids.size < result.data.grants.length) throw invalid(file, 'grants', 'two grants have the same id', undefined);
+  return result.data.grants;
+}
+
+/** Without those that ended long ago. Throws `LIMIT` when there are still too many. */
+export function formatGrants(grants: readonly StoredGrant[], nowMs: number): string {
+  const kept = grants.filter((grant) => (grant.revokedMs ?? grant.expiresMs) > nowMs - keepEndedMs);
+  if (kept.length > maxGrants) throw new TunnelError('LIMIT', `at most ${maxGrants} grants can be kept; revoke some`);
+  return `${JSON.stringify({ version: 1, grants: kept }, null, 2)}\n`;
+}
+
+function invalid(file: string, path: string, problem: string, cause: unknown): TunnelError {
+  const place = path === '' ? '' : ` at ${path}`;
+  const message = `the grants in ${file} cannot be read${place}: ${problem}; nobody is let in until the file is repaired or removed`;
+  return new TunnelError('CONFIG_INVALID', message, { cause, data: { file, path } });
+}

@@ -1,0 +1,41 @@
+// The text an agent presents. A prefix that secret scanners can look for, 256 bits of chance, and a checksum that tells
+// a mistyped token from a foreign one without asking the store. Only its digest is ever kept.
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+export const tokenPrefix = 'mcpt_';
+
+export type RandomBytes = (size: number) => Uint8Array;
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const SECRET_BYTES = 32;
+/** ⌈256 / log2 62⌉ and ⌈32 / log2 62⌉ characters. */
+const SECRET_LENGTH = 43;
+const CHECK_LENGTH = 6;
+const SHAPE = new RegExp(`^${tokenPrefix}([0-9A-Za-z]{${SECRET_LENGTH}})([0-9A-Za-z]{${CHECK_LENGTH}})$`);
+
+export function mintToken(randomBytes: RandomBytes): string {
+  const number = BigInt(`0x${Buffer.from(randomBytes(SECRET_BYTES)).toString('hex')}`);
+  const secret = base62(number, SECRET_LENGTH);
+  return `${tokenPrefix}${secret}${checksum(secret)}`;
+}
+
+export function looksLikeToken(text: string): boolean {
+  const [, secret, check] = SHAPE.exec(text) ?? [];
+  return secret !== undefined && checksum(secret) === check;
+}
+
+/** SHA-256 of the whole text, hex. A slow hash would add nothing: 256 bits of chance cannot be guessed. */
+export function digest(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
+
+function checksum(secret: string): string {
+  return base62(BigInt(crc32(secret)), CHECK_LENGTH);
+}
+
+function base62(value: bigint, length: number): string {
+  let text = '';
+  for (let rest = value; rest > 0n; rest /= 62n) text = ALPHABET[Number(rest % 62n)]! + text;
+  return text.padStart(length, '0');
+}
