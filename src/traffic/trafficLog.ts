@@ -2,6 +2,7 @@
 // reads with a cursor at its own pace and is only told that there is something new, so it can never slow an exchange.
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
+import { TunnelError } from '../core/errors.ts';
 import type { ExchangeDetail, TrafficPage } from '../mcp/exchange.ts';
 import { ExchangeRecorder, type ExchangeStart } from './exchangeRecorder.ts';
 import { Redactor } from './redact.ts';
@@ -97,8 +98,11 @@ export class TrafficLog {
     return { rows, next: more ? next : this.#head, more, dropped: this.#dropped, epoch: this.#epoch };
   }
 
-  get(id: string): ExchangeDetail | undefined {
-    return this.#rows.get(id)?.detail();
+  /** Throws `NOT_FOUND` for an exchange that was pushed out, or cleared. */
+  get(id: string): ExchangeDetail {
+    const recorder = this.#rows.get(id);
+    if (!recorder) throw new TunnelError('NOT_FOUND', 'this exchange is no longer held');
+    return recorder.detail();
   }
 
   /** Forgets all rows, or those of one tunnel. What goes on of them is recorded no more. */
