@@ -146,7 +146,8 @@ export type HelperRequests = InspectorRequests & {
     /** `agreed` when a person agreed to exactly this before; `previous` is the newest plan agreed to otherwise. */
     result: { plan: LaunchPlan; agreed: boolean; previous?: LaunchPlan };
   };
-  'destinations/list': { params: object; result: { choices: DestinationChoice[] } };
+  /** `edges` are hosts a person named, judged like those that the policy files name. */
+  'destinations/list': { params: { edges?: string[] }; result: { choices: DestinationChoice[] } };
   'tunnel/open': { params: OpenTunnel; result: OpenedTunnel };
   'tunnel/close': { params: { tunnel: string }; result: null };
   'tunnel/list': { params: object; result: { tunnels: TunnelInfo[] } };

@@ -1,0 +1,23 @@
+// What the commands work with; made once in `extension.ts`.
+import type { LogOutputChannel, Uri } from 'vscode';
+import type { Clock } from '../core/clock.ts';
+import type { HelperLink } from './helperLink.ts';
+import type { InspectorPanel } from './inspectorPanel.ts';
+import type { RememberedTunnels } from './rememberedTunnels.ts';
+import type { ServerRefresh } from './serverRefresh.ts';
+import type { Store } from './store.ts';
+import type { Tokens } from './tokens.ts';
+
+export type App = {
+  helper: HelperLink;
+  store: Store;
+  servers: ServerRefresh;
+  tokens: Tokens;
+  remembered: RememberedTunnels;
+  inspector: InspectorPanel;
+  log: LogOutputChannel;
+  clock: Clock;
+  /** Absolute paths of the workspace's folders. */
+  folders: () => string[];
+  extensionUri: Uri;
+};

@@ -1,0 +1,73 @@
+// Copying what an agent needs: the URL, the token, or a whole configuration.
+import { env, window, type QuickPickItem } from 'vscode';
+import { TunnelError } from '../core/errors.ts';
+import type { TunnelInfo } from '../protocol/control.ts';
+import type { App } from './app.ts';
+import { snippetsFor, snippetTarget, type Snippet } from './snippets.ts';
+import { tunnelOf } from './targets.ts';
+import { mintToken } from './grants.ts';
+import { t } from './vscodeTranslate.ts';
+
+/** Of an embedded tunnel the loopback URL: most clients cannot resolve `*.localhost`. */
+export async function copyUrl(app: App, target?: unknown): Promise<void> {
+  const tunnel = await tunnelOf(app, target, t('Copy URL'));
+  const url = tunnel && (tunnel.loopbackUrl ?? tunnel.url);
+  if (!url) return;
+  await env.clipboard.writeText(url);
+  window.setStatusBarMessage(t('Copied {0}', url), 5_000);
+}
+
+export async function copyToken(app: App, target?: unknown): Promise<void> {
+  const tunnel = await tunnelOf(app, target, t('Copy Token'));
+  if (!tunnel) return;
+  const token = await tokenFor(app, tunnel);
+  if (!token) return;
+  await env.clipboard.writeText(token);
+  window.setStatusBarMessage(
+    t('The token of {0} is in the clipboard; whoever holds it may call.', tunnel.server.name),
+    8_000,
+  );
+}
+
+export async function copyClientConfig(app: App, target?: unknown): Promise<void> {
+  const tunnel = await tunnelOf(app, target, t('Copy Client Config'));
+  if (!tunnel) return;
+  const token = await tokenFor(app, tunnel);
+  if (!token) return;
+  const snippet = await pickSnippet(tunnel, token);
+  if (!snippet) return;
+  await env.clipboard.writeText(snippet.text);
+  const copied = t(
+    'The configuration for {0} is in the clipboard. It holds the token: keep it to yourself.',
+    snippet.label,
+  );
+  if (snippet.caution) void window.showWarningMessage(`${copied} ${snippet.caution}`);
+  else void window.showInformationMessage(copied);
+}
+
+async function pickSnippet(tunnel: TunnelInfo, token: string): Promise<Snippet | undefined> {
+  const target = snippetTarget(tunnel, token);
+  if (!target) throw new TunnelError('NOT_FOUND', 'the tunnel has no URL yet');
+  const items = snippetsFor(target, t).map((snippet): QuickPickItem & { snippet: Snippet } => ({
+    label: snippet.label,
+    description: snippet.description,
+    ...(snippet.caution ? { detail: `$(info) ${snippet.caution}` } : {}),
+    snippet,
+  }));
+  const placeHolder = t('Which agent shall call {0}?', tunnel.server.name);
+  return (await window.showQuickPick(items, { title: t('Copy Client Config'), placeHolder }))?.snippet;
+}
+
+/** A token this editor holds, else a new one when the person wants that: the helper knows only digests. */
+async function tokenFor(app: App, tunnel: TunnelInfo): Promise<string | undefined> {
+  const { grants } = await app.helper.request('grants/list', {});
+  const known = await app.tokens.find(tunnel.server.id, grants, app.clock.now());
+  if (known) return known;
+  const create = t('Create Token');
+  const question = t(
+    'This editor holds no token for {0}. Create a new one? Those handed out before keep working.',
+    tunnel.server.name,
+  );
+  const picked = await window.showInformationMessage(question, { modal: true }, create);
+  return picked === create ? mintToken(app, tunnel) : undefined;
+}

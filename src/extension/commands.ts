@@ -1,0 +1,39 @@
+// The commands: one row, one function. A row gets what the person clicked on (a tree's row), if anything;
+// what it throws is shown with advice.
+import { commands, type Disposable } from 'vscode';
+import { addServer } from './addServer.ts';
+import type { App } from './app.ts';
+import { copyClientConfig, copyToken, copyUrl } from './clientConfig.ts';
+import { commandIds, type CommandId } from './commandIds.ts';
+import { allowDestination } from './destinations.ts';
+import { exposeServer } from './expose.ts';
+import { showFailure } from './notify.ts';
+import { openInspector, stopTunnel } from './tunnelCommands.ts';
+
+export type Command = (app: App, target?: unknown) => Promise<void> | void;
+
+const table: Record<CommandId, Command> = {
+  [commandIds.exposeServer]: exposeServer,
+  [commandIds.stopTunnel]: stopTunnel,
+  [commandIds.copyUrl]: copyUrl,
+  [commandIds.copyClientConfig]: copyClientConfig,
+  [commandIds.copyToken]: copyToken,
+  [commandIds.openInspector]: openInspector,
+  [commandIds.allowDestination]: (app) => allowDestination(app),
+  [commandIds.addServer]: addServer,
+  [commandIds.refreshServers]: (app) => app.servers.refresh(),
+  [commandIds.restartHelper]: (app) => app.helper.restart(),
+  [commandIds.showLog]: (app) => app.log.show(true),
+};
+
+export function registerCommands(app: App): Disposable[] {
+  return Object.entries(table).map(([id, command]) =>
+    commands.registerCommand(id, async (target?: unknown) => {
+      try {
+        await command(app, target);
+      } catch (error) {
+        showFailure(app, error);
+      }
+    }),
+  );
+}

@@ -1,0 +1,94 @@
+// Where the extension is put together. `activate` creates, connects and registers; the helper starts with the first
+// thing that needs it, and ends with the window.
+import { env, window, workspace, type ExtensionContext } from 'vscode';
+import { systemClock } from '../core/clock.ts';
+import { fromErrorInfo, TunnelError } from '../core/errors.ts';
+import type { App } from './app.ts';
+import { registerCommands } from './commands.ts';
+import { registerPlanDocuments } from './consent.ts';
+import { HelperLink, type HelperChild, type Runtime } from './helperLink.ts';
+import { startHelperProcess } from './helperProcess.ts';
+import { InspectorPanel } from './inspectorPanel.ts';
+import { nodeOnPath } from './nodeOnPath.ts';
+import { showFailure } from './notify.ts';
+import { RememberedTunnels } from './rememberedTunnels.ts';
+import { reopenTunnels } from './reopen.ts';
+import { ServerRefresh } from './serverRefresh.ts';
+import { Store } from './store.ts';
+import { Tokens } from './tokens.ts';
+import { showViews } from './views.ts';
+import { t } from './vscodeTranslate.ts';
+
+let helperOfWindow: HelperLink | undefined;
+
+export function activate(context: ExtensionContext): void {
+  const log = window.createOutputChannel('MCP Tunnel', { log: true });
+  const clock = systemClock;
+  const store = new Store();
+  const { extensionUri, globalState, secrets, workspaceState } = context;
+  const trusted = (): boolean => workspace.isTrusted;
+  const folders = (): string[] =>
+    (workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === 'file').map(({ uri }) => uri.fsPath);
+
+  const script = context.asAbsolutePath('dist/helper.js');
+  const spawn = (kind: Runtime): HelperChild => {
+    const runtime = kind === 'editor' ? process.execPath : nodeOnPath(process.env, folders());
+    if (runtime) return startHelperProcess({ runtime, script, env: process.env, onLog: (line) => log.info(line) });
+    throw new TunnelError(
+      'INTERNAL',
+      'this editor’s runtime cannot run the helper; install Node.js 20.19 or newer on PATH',
+    );
+  };
+  const helper = new HelperLink({
+    spawn,
+    window: () => ({ trusted: trusted(), folders: folders() }),
+    clock,
+    log: (level, message) => log[level](message),
+  });
+  helperOfWindow = helper;
+
+  const servers = new ServerRefresh({ helper, folders, log: (message) => log.warn(message) });
+  const tokens = new Tokens(secrets, globalState);
+  const remembered = new RememberedTunnels(workspaceState);
+  const copy = env.clipboard.writeText.bind(env.clipboard);
+  const inspector = new InspectorPanel({
+    helper,
+    store,
+    extensionUri,
+    copy,
+    now: () => clock.now(),
+    t,
+    log: (line) => log.warn(line),
+  });
+  const app: App = { helper, store, servers, tokens, remembered, inspector, log, clock, folders, extensionUri };
+
+  helper.onEvent((event) => {
+    store.accept(event);
+    if (event.kind === 'helper' && event.state.kind === 'failed') showFailure(app, fromErrorInfo(event.state.error));
+  });
+  helper.onServersChanged(() => void servers.refresh());
+  helper.onStarted(() => void settle().catch((error: unknown) => log.warn(String(error))));
+  async function settle(): Promise<void> {
+    await servers.refresh();
+    const failed = (tunnel: { server: { name: string } }, error: unknown): void =>
+      showFailure(app, error, t('{0} could not be opened again', tunnel.server.name));
+    await reopenTunnels({ helper, remembered, folders, trusted, failed });
+    await tokens.prune((await helper.request('grants/list', {})).grants, clock.now());
+  }
+
+  context.subscriptions.push(
+    log,
+    registerPlanDocuments(),
+    inspector.register(),
+    ...registerCommands(app),
+    ...showViews(app, { trusted }),
+    workspace.onDidChangeWorkspaceFolders(() => helper.running && void servers.refresh()),
+    workspace.onDidGrantWorkspaceTrust(() => helper.notifyTrust(true)),
+  );
+  // A reload must not end what is exposed, whether or not the view is open.
+  if (trusted() && remembered.all.length > 0) void servers.refresh();
+}
+
+export async function deactivate(): Promise<void> {
+  await helperOfWindow?.close();
+}

@@ -1,0 +1,40 @@
+// After every start of the helper: the tunnels that were on are opened again, with the same name, port and grant.
+// What cannot be opened again is said once; what will not work later either is forgotten.
+import { errorInfo } from '../core/errors.ts';
+import type { HelperLink } from './helperLink.ts';
+import { isSame, type RememberedTunnel, type RememberedTunnels } from './rememberedTunnels.ts';
+
+export type Reopening = {
+  helper: Pick<HelperLink, 'request'>;
+  remembered: RememberedTunnels;
+  folders: () => string[];
+  trusted: () => boolean;
+  /** Shows why one could not be opened. */
+  failed: (tunnel: RememberedTunnel, error: unknown) => void;
+};
+
+export async function reopenTunnels({ helper, remembered, folders, trusted, failed }: Reopening): Promise<void> {
+  if (!trusted() || remembered.all.length === 0) return;
+  const { tunnels } = await helper.request('tunnel/list', {});
+  const missing = remembered.all.filter((wanted) => !tunnels.some((open) => isSame(open, wanted)));
+  await Promise.all(missing.map((tunnel) => reopen(tunnel)));
+
+  async function reopen(tunnel: RememberedTunnel): Promise<void> {
+    const { server, destination, name, port } = tunnel;
+    try {
+      const opened = await helper.request('tunnel/open', {
+        server: { id: server.id, folders: folders() },
+        destination,
+        name,
+        ...(port ? { port } : {}),
+        grant: { none: true },
+      });
+      await remembered.add(opened.tunnel);
+    } catch (error) {
+      const info = errorInfo(error);
+      if (!info.retryable) await remembered.forget(tunnel);
+      // When the helper itself is gone, its next start tries again, and its state tells.
+      if (info.code !== 'CLOSED') failed(tunnel, error);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+// One row of a tree as data: what it says and what it stands for. The trees are built of these without VS Code,
+// and `treeView.ts` shows them.
+import type { DiscoveredServer, TunnelInfo } from '../protocol/control.ts';
+
+export type TreeSubject = { kind: 'server'; server: DiscoveredServer } | { kind: 'tunnel'; tunnel: TunnelInfo };
+
+export type TreeIcon = { name: string; color?: string };
+
+export type TreeClick =
+  | { kind: 'open'; file: string; line?: number; column?: number }
+  | { kind: 'command'; command: string };
+
+export type TreeNode = {
+  /** Stable, so that a row stays folded or selected when the tree is built anew. */
+  id: string;
+  label: string;
+  description?: string;
+  /** Plain text: it holds what strangers wrote. */
+  tooltip?: string;
+  icon?: TreeIcon;
+  /** What menus of package.json look at: `server`, `server.problem`, `tunnel`, … */
+  context?: string;
+  click?: TreeClick;
+  /** For commands on the row. */
+  subject?: TreeSubject;
+  children: TreeNode[];
+};

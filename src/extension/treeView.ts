@@ -1,0 +1,56 @@
+// Shows rows (TreeNode) as a tree of VS Code, built anew when it is told that something changed.
+import {
+  EventEmitter,
+  ThemeColor,
+  ThemeIcon,
+  TreeItem,
+  TreeItemCollapsibleState,
+  Uri,
+  type TreeDataProvider,
+} from 'vscode';
+import type { TreeClick, TreeNode } from './treeNode.ts';
+import { selectionAt } from './notify.ts';
+
+export class NodeTree implements TreeDataProvider<TreeNode> {
+  readonly #changed = new EventEmitter<undefined>();
+  readonly onDidChangeTreeData = this.#changed.event;
+  readonly #build: () => TreeNode[];
+
+  constructor(build: () => TreeNode[]) {
+    this.#build = build;
+  }
+
+  refresh(): void {
+    this.#changed.fire(undefined);
+  }
+
+  getChildren(node?: TreeNode): TreeNode[] {
+    return node ? node.children : this.#build();
+  }
+
+  getTreeItem(node: TreeNode): TreeItem {
+    const fold = node.children.length > 0 ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.None;
+    const item = new TreeItem(node.label, fold);
+    item.id = node.id;
+    if (node.description !== undefined) item.description = node.description;
+    if (node.tooltip !== undefined) item.tooltip = node.tooltip;
+    if (node.context !== undefined) item.contextValue = node.context;
+    if (node.icon) item.iconPath = themeIcon(node.icon);
+    if (node.click) item.command = commandOf(node.click, node);
+    return item;
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+  }
+}
+
+function themeIcon({ name, color }: NonNullable<TreeNode['icon']>): ThemeIcon {
+  return color ? new ThemeIcon(name, new ThemeColor(color)) : new ThemeIcon(name);
+}
+
+function commandOf(click: TreeClick, node: TreeNode): NonNullable<TreeItem['command']> {
+  if (click.kind === 'command') return { command: click.command, title: node.label, arguments: [node] };
+  const options = selectionAt(click.line, click.column);
+  return { command: 'vscode.open', title: node.label, arguments: [Uri.file(click.file), options] };
+}

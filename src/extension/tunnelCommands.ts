@@ -1,0 +1,21 @@
+// Commands on a tunnel that is open.
+import { window } from 'vscode';
+import type { App } from './app.ts';
+import { tunnelOf } from './targets.ts';
+import { t } from './vscodeTranslate.ts';
+
+/** Its token keeps working: the next time the server is exposed, agents need no new one. */
+export async function stopTunnel(app: App, target?: unknown): Promise<void> {
+  const tunnel = await tunnelOf(app, target, t('Stop Tunnel'));
+  if (!tunnel) return;
+  await app.remembered.forget(tunnel);
+  await app.helper.request('tunnel/close', { tunnel: tunnel.id });
+  window.setStatusBarMessage(t('{0} is no longer exposed.', tunnel.server.name), 5_000);
+}
+
+export async function openInspector(app: App, target?: unknown): Promise<void> {
+  const tunnels = app.store.tunnels.length;
+  // The inspector has a drop-down of its own, and teaches when there is nothing to show.
+  const tunnel = target === undefined && tunnels > 1 ? undefined : await tunnelOf(app, target, t('Open Inspector'));
+  app.inspector.show(tunnel?.id);
+}

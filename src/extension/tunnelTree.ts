@@ -1,0 +1,152 @@
+// The tree "Tunnels": one row for each tunnel; below it the address, where it goes, who came, and what is wrong.
+import { formatDuration } from '../core/duration.ts';
+import type { AgentSeen, TunnelInfo, TunnelState } from '../protocol/control.ts';
+import { advise } from './advice.ts';
+import { commandIds } from './commandIds.ts';
+import type { Translate } from './translate.ts';
+import type { TreeIcon, TreeNode } from './treeNode.ts';
+import { ageLabel, destinationLabel, privacyLabel, stateLabel } from './wording.ts';
+
+export function tunnelTree(tunnels: readonly TunnelInfo[], nowMs: number, t: Translate): TreeNode[] {
+  return tunnels.map((tunnel) => tunnelNode(tunnel, nowMs, t));
+}
+
+function tunnelNode(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode {
+  const state = stateLabel(tunnel.state, nowMs, t);
+  const facts = [
+    ...(tunnel.hostname ? [tunnel.hostname] : []),
+    ...(tunnel.agents.length > 0 ? [agentCount(tunnel, t)] : []),
+    t('{0}/min', tunnel.callsPerMinute),
+    ...(tunnel.lastExchangeMs === undefined ? [] : [ageLabel(tunnel.lastExchangeMs, nowMs, t)]),
+  ];
+  return {
+    id: `tunnel:${tunnel.id}`,
+    label: tunnel.server.name,
+    description: [state, ...facts].join(' · '),
+    tooltip: tooltip(tunnel, state, nowMs, t),
+    icon: stateIcon(tunnel.state),
+    context: tunnel.url ? 'tunnel.ready' : 'tunnel',
+    subject: { kind: 'tunnel', tunnel },
+    children: [
+      ...problemNodes(tunnel, t),
+      ...urlNodes(tunnel, t),
+      destinationNode(tunnel, t),
+      ...agentNodes(tunnel, nowMs, t),
+    ],
+  };
+}
+
+function tooltip(tunnel: TunnelInfo, state: string, nowMs: number, t: Translate): string {
+  const lines = [
+    `${tunnel.server.name}: ${state}`,
+    ...(tunnel.url ? [tunnel.url] : []),
+    `${destinationLabel(tunnel.destination, t)}, ${privacyLabel(tunnel.privacy, t)}`,
+    t('Open for {0}', formatDuration(Math.floor((nowMs - tunnel.openedMs) / 60_000) * 60_000)),
+    agentCount(tunnel, t),
+    t('Calls per minute: {0}', tunnel.callsPerMinute),
+    tunnel.lastExchangeMs === undefined
+      ? t('No call has been answered yet')
+      : t('Last answer: {0}', ageLabel(tunnel.lastExchangeMs, nowMs, t)),
+  ];
+  return lines.join('\n');
+}
+
+function agentCount({ agents }: TunnelInfo, t: Translate): string {
+  return agents.length === 1 ? t('1 agent') : t('{0} agents', agents.length);
+}
+
+function stateIcon(state: TunnelState): TreeIcon {
+  switch (state.kind) {
+    case 'connected':
+      return { name: 'broadcast', color: 'charts.green' };
+    case 'starting':
+    case 'connecting':
+      return { name: 'loading~spin' };
+    case 'waiting':
+      return { name: 'warning', color: 'problemsWarningIcon.foreground' };
+    case 'failed':
+      return { name: 'error', color: 'problemsErrorIcon.foreground' };
+    case 'stopped':
+      return { name: 'circle-outline' };
+  }
+}
+
+function problemNodes(tunnel: TunnelInfo, t: Translate): TreeNode[] {
+  const { state } = tunnel;
+  if (state.kind !== 'waiting' && state.kind !== 'failed') return [];
+  const { text, button } = advise(state.error, t);
+  const click = button.kind === 'openFile' ? ({ ...button, kind: 'open' } as const) : button;
+  return [
+    {
+      id: `tunnel:${tunnel.id}:error`,
+      label: state.error.message,
+      description: button.title,
+      tooltip: text,
+      icon: { name: 'error', color: 'problemsErrorIcon.foreground' },
+      context: 'tunnel.error',
+      ...(click.kind === 'copy' ? {} : { click }),
+      subject: { kind: 'tunnel', tunnel },
+      children: [],
+    },
+  ];
+}
+
+function urlNodes(tunnel: TunnelInfo, t: Translate): TreeNode[] {
+  if (!tunnel.url) return [];
+  return [
+    {
+      id: `tunnel:${tunnel.id}:url`,
+      label: tunnel.url,
+      tooltip: tunnel.loopbackUrl ? `${tunnel.url}\n${t('Also: {0}', tunnel.loopbackUrl)}` : tunnel.url,
+      icon: { name: 'link' },
+      context: 'tunnel.url',
+      subject: { kind: 'tunnel', tunnel },
+      children: [],
+    },
+  ];
+}
+
+function destinationNode(tunnel: TunnelInfo, t: Translate): TreeNode {
+  const machineOnly = tunnel.destination.carrier === 'embedded';
+  return {
+    id: `tunnel:${tunnel.id}:destination`,
+    label: destinationLabel(tunnel.destination, t),
+    description: privacyLabel(tunnel.privacy, t),
+    tooltip: machineOnly
+      ? t('Only agents on this machine can reach it.')
+      : t('Agents anywhere can reach it, if they hold a token.'),
+    icon: { name: machineOnly ? 'vm' : 'globe' },
+    children: [],
+  };
+}
+
+function agentNodes(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode[] {
+  if (tunnel.agents.length === 0) {
+    return [
+      {
+        id: `tunnel:${tunnel.id}:no-agents`,
+        label: t('No agent has called yet'),
+        description: t('copy its configuration'),
+        icon: { name: 'person' },
+        context: 'tunnel.no-agents',
+        subject: { kind: 'tunnel', tunnel },
+        click: { kind: 'command', command: commandIds.copyClientConfig },
+        children: [],
+      },
+    ];
+  }
+  return tunnel.agents.map((agent, index) => agentNode(tunnel, agent, index, nowMs, t));
+}
+
+function agentNode(tunnel: TunnelInfo, agent: AgentSeen, index: number, nowMs: number, t: Translate): TreeNode {
+  const calls = agent.calls === 1 ? t('1 call') : t('{0} calls', agent.calls);
+  const refused = agent.refused > 0 ? [t('{0} refused', agent.refused)] : [];
+  return {
+    id: `tunnel:${tunnel.id}:agent:${index}`,
+    label: agent.name,
+    description: [calls, ...refused, ageLabel(agent.lastCallMs, nowMs, t)].join(' · '),
+    tooltip: t('Grant: {0}', agent.grant),
+    icon: { name: 'person' },
+    children: [],
+  };
+}

@@ -1,0 +1,106 @@
+// What the window shows all the time: two trees, the status bar, and the context keys that menus and welcome texts ask.
+import {
+  commands,
+  StatusBarAlignment,
+  ThemeColor,
+  window,
+  type Disposable,
+  type StatusBarItem,
+  type TreeView,
+} from 'vscode';
+import { asSentence } from './advice.ts';
+import type { App } from './app.ts';
+import { contextKeys, viewIds } from './commandIds.ts';
+import { serverTree } from './serverTree.ts';
+import type { HelperState } from './store.ts';
+import type { TreeNode } from './treeNode.ts';
+import { NodeTree } from './treeView.ts';
+import { tunnelTree } from './tunnelTree.ts';
+import { t } from './vscodeTranslate.ts';
+
+/** Ages grow without any event; nothing on the screen is older than this. */
+const ageRefreshMs = 5_000;
+
+export type WindowFacts = { trusted: () => boolean };
+
+export function showViews(app: App, facts: WindowFacts): Disposable[] {
+  const { store } = app;
+  const servers = new NodeTree(() =>
+    serverTree({ list: store.servers, tunnels: store.tunnels, folders: app.folders() }, t),
+  );
+  const tunnels = new NodeTree(() => tunnelTree(store.tunnels, app.clock.now(), t));
+  const serversView = window.createTreeView(viewIds.servers, { treeDataProvider: servers, showCollapseAll: true });
+  const tunnelsView = window.createTreeView(viewIds.tunnels, { treeDataProvider: tunnels });
+  const status = window.createStatusBarItem('mcpTunnel.status', StatusBarAlignment.Left);
+
+  const show = (): void => {
+    servers.refresh();
+    tunnels.refresh();
+    serversView.message = restrictedMessage(store.servers !== undefined, facts.trusted());
+    tunnelsView.message = helperMessage(store.helper);
+    showStatus(status, app);
+    void setContextKeys(app);
+  };
+  const startWhenSeen = (view: TreeView<TreeNode>): Disposable =>
+    view.onDidChangeVisibility(({ visible }) => {
+      if (visible && !store.servers) void app.servers.refresh();
+    });
+  const ages = setInterval(() => {
+    if (tunnelsView.visible && store.tunnels.length > 0) tunnels.refresh();
+  }, ageRefreshMs);
+  show();
+  if (serversView.visible || tunnelsView.visible) void app.servers.refresh();
+  return [
+    ...[serversView, tunnelsView, servers, tunnels, status].map((shown) => shown as Disposable),
+    startWhenSeen(serversView),
+    startWhenSeen(tunnelsView),
+    { dispose: store.onChange(show) },
+    { dispose: () => clearInterval(ages) },
+  ];
+}
+
+function showStatus(item: StatusBarItem, { store }: App): void {
+  const { tunnels } = store;
+  if (tunnels.length === 0) return item.hide();
+  const isPublic = tunnels.some(({ destination }) => destination.carrier !== 'embedded');
+  const troubled = tunnels.some(({ state }) => state.kind === 'waiting' || state.kind === 'failed');
+  const count = tunnels.length === 1 ? t('1 tunnel') : t('{0} tunnels', tunnels.length);
+  item.name = t('MCP Tunnel');
+  item.text = `$(${troubled ? 'warning' : 'broadcast'}) ${count}`;
+  item.tooltip = [
+    isPublic
+      ? t('MCP servers of this machine can be reached from outside.')
+      : t('Only agents on this machine can reach it.'),
+    ...tunnels.map(({ server, hostname }) => (hostname ? `${server.name}: ${hostname}` : server.name)),
+    t('Click to show the tunnels.'),
+  ].join('\n');
+  item.command = `${viewIds.tunnels}.focus`;
+  item.backgroundColor = isPublic ? new ThemeColor('statusBarItem.warningBackground') : undefined;
+  item.show();
+}
+
+function restrictedMessage(hasList: boolean, trusted: boolean): string {
+  if (trusted || !hasList) return '';
+  return t('Restricted Mode: servers are listed, none is run.');
+}
+
+/** Empty takes the message away. */
+function helperMessage(state: HelperState): string {
+  switch (state.kind) {
+    case 'restarting':
+      return t('The helper ended and is being started again…');
+    case 'failed':
+      return asSentence(state.error.message);
+    case 'stopped':
+    case 'starting':
+    case 'running':
+      return '';
+  }
+}
+
+async function setContextKeys({ store }: App): Promise<void> {
+  const set = (key: string, value: unknown): Thenable<unknown> => commands.executeCommand('setContext', key, value);
+  await set(contextKeys.hasTunnels, store.tunnels.length > 0);
+  await set(contextKeys.hasServers, (store.servers?.servers.length ?? 0) > 0);
+  await set(contextKeys.helper, store.helper.kind);
+}

@@ -1,0 +1,214 @@
+// The list of exchanges as an ARIA grid. Only the rows in sight are in the document; the focus stays on the grid and
+// `aria-activedescendant` names the selected row, so that recycled rows never take it along.
+import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
+import type { ExchangeRow } from '../protocol/inspector.ts';
+import type { InspectorTextKey } from '../protocol/inspectorText.ts';
+import { byteSize, clockTime, milliseconds, oneLine } from './format.ts';
+import type { Entry, RowList } from './rowList.ts';
+import { rowHeight, rowWindow, scrollToShow } from './rowWindow.ts';
+import type { Words } from './words.ts';
+
+const columns = ['time', 'direction', 'agent', 'method', 'name', 'status', 'latency', 'size'] as const;
+
+/** `grid-select`: an id was chosen; `grid-open`: its details are wanted; `grid-follow`: the list was scrolled. */
+export class ExchangeGrid extends LitElement {
+  static override readonly properties = { words: { attribute: false }, selected: { attribute: false } };
+  declare words: Words;
+  declare selected: string | undefined;
+  rows!: RowList;
+  #follow = true;
+  #scrolledTo = -1;
+  readonly #resized = new ResizeObserver(() => this.requestUpdate());
+
+  get follow(): boolean {
+    return this.#follow;
+  }
+
+  set follow(follow: boolean) {
+    this.#follow = follow;
+    this.requestUpdate();
+  }
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#resized.disconnect();
+  }
+
+  protected override render(): TemplateResult {
+    const { shown } = this.rows;
+    const { first, end } = this.#window();
+    const t = this.words.get;
+    const active = this.selected !== undefined && this.rows.indexOf(this.selected) >= 0;
+    return html`<div
+      class="grid"
+      role="grid"
+      tabindex="0"
+      aria-label=${t('title')}
+      aria-rowcount=${shown.length + 1}
+      aria-colcount=${columns.length}
+      aria-activedescendant=${active ? rowId(this.selected!) : nothing}
+      @scroll=${this.#scrolled}
+      @keydown=${this.#keyDown}
+    >
+      <div class="row head" role="row" aria-rowindex="1">
+        ${columns.map((key) => html`<span class="cell ${key}" role="columnheader">${t(key)}</span>`)}
+      </div>
+      <div class="spacer" role="presentation">
+        <div class="window" role="presentation">
+          ${repeat(
+            shown.slice(first, end),
+            ({ row }) => row.id,
+            (entry, index) => this.#row(entry, first + index),
+          )}
+        </div>
+      </div>
+    </div>`;
+  }
+
+  #row({ row }: Entry, index: number): TemplateResult {
+    const selected = row.id === this.selected;
+    return html`<div
+      class="row status-${row.status} ${selected ? 'selected' : ''} ${index % 2 ? 'odd' : ''}"
+      role="row"
+      id=${rowId(row.id)}
+      aria-rowindex=${index + 2}
+      aria-selected=${selected}
+      @click=${() => this.#open(row.id)}
+    >
+      ${columns.map((key) => {
+        const text = cellText(row, key, this.words);
+        const full = titleOf(row, key, this.words);
+        return html`<span class="cell ${key}" role="gridcell" title=${full || nothing}>${text}</span>`;
+      })}
+    </div>`;
+  }
+
+  protected override firstUpdated(): void {
+    this.#resized.observe(this.#scroller());
+  }
+
+  /** Sizes and places go through the object model: the page's policy forbids style attributes. */
+  protected override updated(): void {
+    const scroller = this.#scroller();
+    const { length } = this.rows.shown;
+    const { first } = this.#window();
+    this.#element('.spacer').style.height = `${length * rowHeight}px`;
+    this.#element('.window').style.transform = `translateY(${first * rowHeight}px)`;
+    if (!this.#follow) return;
+    const bottom = scroller.scrollHeight - scroller.clientHeight;
+    if (Math.abs(scroller.scrollTop - bottom) < 1) return;
+    this.#scrolledTo = bottom;
+    scroller.scrollTop = bottom;
+  }
+
+  override focus(): void {
+    this.#scroller().focus();
+  }
+
+  /** Selects the row `by` steps away, or the first or last one. */
+  #move(to: (index: number, last: number) => number): void {
+    const { shown } = this.rows;
+    if (shown.length === 0) return;
+    const current = this.selected === undefined ? -1 : this.rows.indexOf(this.selected);
+    const index = Math.min(shown.length - 1, Math.max(0, to(current, shown.length - 1)));
+    const scroller = this.#scroller();
+    const height = scroller.clientHeight - rowHeight; // The header covers one row.
+    scroller.scrollTop = scrollToShow(index, scroller.scrollTop, height);
+    this.#tell('grid-select', shown[index]!.row.id);
+  }
+
+  readonly #keyDown = (event: KeyboardEvent): void => {
+    const page = Math.max(1, Math.floor(this.#scroller().clientHeight / rowHeight) - 2);
+    const moves: Record<string, (index: number, last: number) => number> = {
+      ArrowDown: (index) => index + 1,
+      ArrowUp: (index, last) => (index < 0 ? last : index - 1),
+      PageDown: (index) => index + page,
+      PageUp: (index) => index - page,
+      Home: () => 0,
+      End: (_index, last) => last,
+    };
+    const move = moves[event.key];
+    if (move) this.#move(move);
+    else if (event.key === 'Enter' && this.selected !== undefined) this.#open(this.selected);
+    else return;
+    event.preventDefault();
+  };
+
+  readonly #scrolled = (): void => {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller();
+    const atEnd = scrollTop + clientHeight >= scrollHeight - rowHeight;
+    const own = Math.abs(scrollTop - this.#scrolledTo) < 2;
+    // Scrolling up is how a person says "hold still"; scrolling to the end, "go on".
+    if (!own && atEnd !== this.#follow) this.#tell('grid-follow', String(atEnd));
+    this.requestUpdate();
+  };
+
+  #open(id: string): void {
+    this.#tell('grid-select', id);
+    this.#tell('grid-open', id);
+  }
+
+  #tell(name: string, detail: string): void {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #window(): { first: number; end: number } {
+    const scroller = this.querySelector('.grid');
+    return rowWindow(scroller?.scrollTop ?? 0, scroller?.clientHeight ?? 600, this.rows.shown.length);
+  }
+
+  #scroller(): HTMLElement {
+    return this.#element('.grid');
+  }
+
+  #element(selector: string): HTMLElement {
+    return this.querySelector<HTMLElement>(selector)!;
+  }
+}
+
+customElements.define('mcp-exchange-grid', ExchangeGrid);
+
+function rowId(id: string): string {
+  return `row-${id}`;
+}
+
+function cellText(row: ExchangeRow, column: (typeof columns)[number], words: Words): string {
+  switch (column) {
+    case 'time':
+      return clockTime(row.startedMs);
+    case 'direction':
+      return row.direction === 'agent-to-server' ? '→' : '←';
+    case 'agent':
+      return oneLine(row.agent) || '–';
+    case 'method':
+      return oneLine(row.method) || row.kind;
+    case 'name':
+      return oneLine(row.name ?? '');
+    case 'status':
+      return statusText(row, words);
+    case 'latency':
+      return row.latencyMs === undefined ? '' : milliseconds(row.latencyMs);
+    case 'size':
+      return byteSize(row.requestBytes + row.responseBytes);
+  }
+}
+
+function titleOf(row: ExchangeRow, column: (typeof columns)[number], words: Words): string {
+  if (column === 'direction') return words.get(row.direction === 'agent-to-server' ? 'toServer' : 'toAgent');
+  if (column === 'status') return oneLine(row.reason ?? '');
+  if (column === 'agent') return oneLine(row.agent);
+  if (column === 'method') return oneLine(row.method);
+  return column === 'name' ? oneLine(row.name ?? '') : '';
+}
+
+/** The word, and the number that says more: an HTTP status of 400 and above, or a JSON-RPC code. */
+export function statusText({ status, httpStatus, rpcCode }: ExchangeRow, words: Words): string {
+  const word = words.get(status satisfies InspectorTextKey);
+  if (httpStatus !== undefined && httpStatus >= 400) return `${word} ${httpStatus}`;
+  return rpcCode === undefined ? word : `${word} ${rpcCode}`;
+}

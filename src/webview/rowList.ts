@@ -1,0 +1,118 @@
+// The exchanges the page holds, in the order they began, and those of them that match the filter. A change of one row
+// costs the same whether ten or a hundred thousand are held.
+import type { ExchangeRow } from '../protocol/inspector.ts';
+
+/** Rows held by the page; the oldest are forgotten. */
+export const maxRows = 100_000;
+/** Rows forgotten at once, so that forgetting is rare. */
+const forgetStep = 1_000;
+
+/** One place in the list; `row` is replaced when the exchange goes on. */
+export type Entry = { readonly order: number; row: ExchangeRow; text: string; shown: boolean };
+
+export class RowList {
+  readonly #maxRows: number;
+  readonly #byId = new Map<string, Entry>();
+  #all: Entry[] = [];
+  #shown: Entry[] = [];
+  #words: string[] = [];
+  #nextOrder = 0;
+  #forgotten = 0;
+
+  constructor(max = maxRows) {
+    this.#maxRows = max;
+  }
+
+  /** How many are held, whether or not they match. */
+  get total(): number {
+    return this.#all.length;
+  }
+
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
+  /** Those that match the filter, oldest first. */
+  get shown(): readonly Entry[] {
+    return this.#shown;
+  }
+
+  get(id: string): Entry | undefined {
+    return this.#byId.get(id);
+  }
+
+  put(rows: readonly ExchangeRow[]): void {
+    for (const row of rows) this.#putOne(row);
+    if (this.#all.length > this.#maxRows) this.#forget();
+  }
+
+  /** Every word must occur in a row's agent, method, name, status or HTTP status; case does not matter. */
+  filter(text: string): void {
+    this.#words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    this.#shown = this.#all.filter((entry) => (entry.shown = this.#matches(entry)));
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#all = [];
+    this.#shown = [];
+    this.#forgotten = 0;
+  }
+
+  /** Place among the shown ones, or -1. */
+  indexOf(id: string): number {
+    const entry = this.#byId.get(id);
+    return entry?.shown ? this.#placeOf(entry.order) : -1;
+  }
+
+  #putOne(row: ExchangeRow): void {
+    const known = this.#byId.get(row.id);
+    if (known) {
+      if (row.seq < known.row.seq) return; // An older page that arrives late.
+      known.row = row;
+      known.text = searchText(row);
+      this.#show(known, this.#matches(known));
+      return;
+    }
+    const entry: Entry = { order: this.#nextOrder++, row, text: searchText(row), shown: false };
+    this.#byId.set(row.id, entry);
+    this.#all.push(entry);
+    this.#show(entry, this.#matches(entry));
+  }
+
+  #matches({ text }: Entry): boolean {
+    return this.#words.every((word) => text.includes(word));
+  }
+
+  #show(entry: Entry, shown: boolean): void {
+    if (entry.shown === shown) return;
+    entry.shown = shown;
+    const place = this.#placeOf(entry.order);
+    if (shown) this.#shown.splice(place, 0, entry);
+    else this.#shown.splice(place, 1);
+  }
+
+  /** Where an entry of this order stands, or would stand, among the shown ones. */
+  #placeOf(order: number): number {
+    let low = 0;
+    let high = this.#shown.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#shown[middle]!.order < order) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #forget(): void {
+    const count = Math.min(this.#all.length, this.#all.length - this.#maxRows + forgetStep);
+    const gone = this.#all.splice(0, count);
+    for (const { row } of gone) this.#byId.delete(row.id);
+    this.#forgotten += gone.length;
+    this.#shown.splice(0, this.#placeOf(gone[gone.length - 1]!.order + 1));
+  }
+}
+
+function searchText({ agent, method, name, status, httpStatus, reason }: ExchangeRow): string {
+  return `${agent} ${method} ${name ?? ''} ${status} ${httpStatus ?? ''} ${reason ?? ''}`.slice(0, 1_000).toLowerCase();
+}
