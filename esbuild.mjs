@@ -1,8 +1,7 @@
 // Builds dist/: the helper (which holds the product once), the command, the extension and the inspector's page.
 // `--watch` rebuilds on change, `--minify` is for the package.
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { build, context } from 'esbuild';
-import { readFile } from 'node:fs/promises';
 
 const flags = new Set(process.argv.slice(2));
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -15,9 +14,18 @@ const common = {
   define: { PRODUCT_VERSION: JSON.stringify(version) },
   legalComments: 'none',
 };
-const node = { ...common, platform: 'node', format: 'cjs', target: 'node20.19' };
+/** What few commands need stays in a file of its own beside helper.js, loaded on demand. */
+const onDemand = {
+  name: 'on-demand',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /\/demoAgent\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './demoAgent.js', external: true } : undefined,
+    ),
+};
+const node = { ...common, plugins: [onDemand], platform: 'node', format: 'cjs', target: 'node20.19' };
 const targets = [
   { ...node, entryPoints: ['src/cli/product.ts'], outfile: 'dist/helper.js' },
+  { ...node, entryPoints: ['src/cli/demoAgent.ts'], outfile: 'dist/demoAgent.js' },
   {
     ...node,
     entryPoints: ['src/cli/cli.ts'],

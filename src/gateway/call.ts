@@ -1,0 +1,117 @@
+// What an authenticated request asks for: body read within its bound, classified from the body alone, headers
+// cross-checked. What cannot be understood without doubt is refused here.
+import { createHash } from 'node:crypto';
+import { isJsonObject, type JsonValue } from '../core/json.ts';
+import { classifyBody } from '../mcp/classify.ts';
+import { checkHeaders } from '../mcp/headerRules.ts';
+import type { Era, RpcId, RpcMessage } from '../mcp/message.ts';
+import { rpcCode } from '../mcp/rpcErrors.ts';
+import { summarise } from '../mcp/summarise.ts';
+import type { Exchange } from './exchange.ts';
+import { readBody } from './readBody.ts';
+import { refuseMessage, refuseSession, refuseTooLarge } from './refusals.ts';
+
+export type Call = {
+  method: 'POST' | 'GET' | 'DELETE';
+  body?: Buffer;
+  messages: readonly RpcMessage[];
+  isBatch: boolean;
+  era: Era;
+  sessionId?: string;
+  isInitialize: boolean;
+  /** Name of the agent, from `clientInfo` or from its session. */
+  agent?: string;
+  /** What the audit log says of it: one entry per message, or one for a stream's opening and a session's end. */
+  audited: { method: string; name?: string; params?: JsonValue }[];
+};
+
+/** Visible ASCII (MCP transport specification, "Session Management"). */
+const SESSION_ID = /^[\x21-\x7e]{1,512}$/;
+
+/** The call, or `undefined` when it was refused. */
+export async function readCall(
+  exchange: Exchange,
+  method: Call['method'],
+  maxBodyBytes: number,
+): Promise<Call | undefined> {
+  const sessionId = exchange.headers['mcp-session-id'];
+  if (sessionId !== undefined && !SESSION_ID.test(sessionId)) return void refuseSession(exchange);
+  const session = sessionId === undefined ? {} : { sessionId };
+  if (method !== 'POST') {
+    const what = method === 'GET' ? 'GET stream' : 'DELETE session';
+    exchange.recorder.update({ method: what, kind: method === 'GET' ? 'stream' : 'http' });
+    return {
+      method,
+      messages: [],
+      isBatch: false,
+      era: 'legacy',
+      isInitialize: false,
+      audited: [{ method: what }],
+      ...session,
+    };
+  }
+
+  const read = await readBody(exchange.request, maxBodyBytes);
+  if (read.kind === 'aborted') return void exchange.recorder.finish({ status: 'cancelled', reason: 'the agent left' });
+  if (read.kind === 'too-large') return void refuseTooLarge(exchange, maxBodyBytes);
+  exchange.recorder.request(read.bytes);
+  exchange.recorder.mark('bodyRead');
+
+  const body = classifyBody(read.bytes);
+  if (body.kind === 'invalid') return void refuseMessage(exchange, body.rpcCode, body.message, body.id);
+  noteMessages(exchange, body.messages);
+  if (body.messages.length === 1 && body.messages[0]?.kind === 'request') exchange.rpcId = body.messages[0].id;
+  const mismatch = checkHeaders(exchange.headers, body.messages, body.era);
+  if (mismatch) return void refuseMessage(exchange, rpcCode.headerMismatch, mismatch.message, mismatch.id);
+
+  const initialize = body.messages.find((message) => message.kind === 'request' && message.method === 'initialize');
+  return {
+    method,
+    body: read.bytes,
+    messages: body.messages,
+    isBatch: body.batch,
+    era: body.era,
+    isInitialize: initialize !== undefined,
+    ...agentOf(body.messages),
+    audited: body.messages.map((message) => ({
+      ...summarise(message),
+      ...('params' in message && message.params !== undefined ? { params: message.params } : {}),
+    })),
+    ...session,
+  };
+}
+
+/** SHA-256 of the arguments as JSON, so that the log can prove what was sent without holding it. */
+export function argumentsDigest(params: JsonValue | undefined): { argumentsDigest?: string } {
+  if (params === undefined) return {};
+  return { argumentsDigest: createHash('sha256').update(JSON.stringify(params)).digest('hex') };
+}
+
+export function requestIds(messages: readonly RpcMessage[]): ReadonlyMap<RpcId, string> {
+  return new Map(messages.flatMap((message) => (message.kind === 'request' ? [[message.id, message.method]] : [])));
+}
+
+function noteMessages(exchange: Exchange, messages: readonly RpcMessage[]): void {
+  const first = messages[0];
+  if (!first) return;
+  const kind = first.kind === 'result' || first.kind === 'error' ? 'response' : first.kind;
+  exchange.recorder.update({ kind, ...summarise(first) });
+}
+
+/** `clientInfo` of `initialize`, or of a modern request's `_meta`: `name version`. */
+function agentOf(messages: readonly RpcMessage[]): { agent?: string } {
+  for (const message of messages) {
+    if (message.kind !== 'request' || !isJsonObject(message.params)) continue;
+    const meta = message.params['_meta'];
+    const info =
+      message.method === 'initialize'
+        ? message.params['clientInfo']
+        : isJsonObject(meta)
+          ? meta['io.modelcontextprotocol/clientInfo']
+          : undefined;
+    if (!isJsonObject(info) || typeof info['name'] !== 'string') continue;
+    const version = typeof info['version'] === 'string' ? ` ${info['version']}` : '';
+    return { agent: `${info['name']}${version}`.slice(0, 80) };
+  }
+  return {};
+}

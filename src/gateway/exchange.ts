@@ -1,0 +1,68 @@
+// One HTTP request on its way through the gateway: the two HTTP objects, what is recorded of them, and the one way in
+// which the gateway itself answers.
+import type { HeaderList } from '../mcp/exchange.ts';
+import type { RpcId } from '../mcp/message.ts';
+import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
+import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
+
+/** Bytes of an unread body that are drained so that the connection can be used again; a larger one ends it. */
+export const maxDrainBytes = 65_536;
+
+export class Exchange {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  readonly arrival: Arrival;
+  readonly headers: Record<string, string>;
+  readonly recorder: ExchangeRecorder;
+  /** Id of the single request in the body, once it was read: what a failure is answered to. */
+  rpcId: RpcId | null = null;
+  readonly #controller = new AbortController();
+  #left = false;
+
+  constructor(request: HttpRequest, response: HttpResponse, arrival: Arrival, recorder: ExchangeRecorder) {
+    this.request = request;
+    this.response = response;
+    this.arrival = arrival;
+    this.headers = headersOf(request);
+    this.recorder = recorder;
+    response.on('close', () => {
+      this.#left ||= !response.writableEnded;
+      this.#controller.abort();
+    });
+    response.on('error', () => this.#controller.abort()); // The agent's socket broke: 'close' follows.
+  }
+
+  /** Aborted when the agent has left, when its grant ended, or when the answer is complete. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The agent was gone before its answer was complete. */
+  get leftEarly(): boolean {
+    return this.#left;
+  }
+
+  /** Ends the exchange from our side: the grant was revoked or has expired. */
+  end(): void {
+    this.#controller.abort();
+    this.response.destroy();
+  }
+
+  /** An answer of our own; `json` absent for an empty body. Does nothing when an answer has begun already. */
+  answer(status: number, json?: string, headers: Record<string, string> = {}): void {
+    if (this.response.headersSent || this.response.destroyed) return;
+    const all: Record<string, string> = { ...headers, 'cache-control': 'no-store' };
+    if (json !== undefined) {
+      all['content-type'] = 'application/json';
+      all['content-length'] = String(Buffer.byteLength(json));
+    }
+    const unread = this.request.method === 'POST' && !this.request.readableEnded;
+    const drains = Number(this.headers['content-length'] ?? Infinity) <= maxDrainBytes;
+    if (unread && !drains && this.request.httpVersionMajor === 1) all['connection'] = 'close';
+    this.recorder.response(status, Object.entries(all) as HeaderList);
+    this.response.writeHead(status, all);
+    if (json === undefined) this.response.end();
+    else this.response.end(json);
+    if (unread && drains) this.request.resume();
+  }
+}

@@ -1,0 +1,112 @@
+// The upstream's answer on its way to the agent: the same status, headers and bytes, chunk by chunk as they come, with
+// the agent's pace as the pace. Only lists are ever changed: entries that the agent may not use are taken out.
+import { SseReader, formatSse, type SseEvent } from '../core/sse.ts';
+import type { HeaderList } from '../mcp/exchange.ts';
+import type { UpstreamResponse } from '../upstream/upstream.ts';
+import type { AnswerObserver } from './answerObserver.ts';
+import { maxObservedBytes } from './answerObserver.ts';
+import type { Exchange } from './exchange.ts';
+import { towardsAgent } from './forwardHeaders.ts';
+import { writable } from './http.ts';
+
+/** Largest single server-sent event, and largest list that is filtered; a larger one ends the answer. */
+export const maxEventBytes = 64 * 1024 * 1024;
+
+/** The same message without what the agent may not see, or `undefined` when nothing had to go. */
+export type FilterMessage = (text: string) => string | undefined;
+
+export async function relayAnswer(
+  exchange: Exchange,
+  answer: UpstreamResponse,
+  observer: AnswerObserver,
+  filter: FilterMessage | undefined,
+): Promise<void> {
+  const isStream = /^text\/event-stream\b/i.test(answer.headers['content-type'] ?? '');
+  const headers = towardsAgent(answer.headers);
+  if (filter) delete headers['content-length'];
+  exchange.recorder.response(answer.status, Object.entries(headers) as HeaderList);
+  exchange.response.writeHead(answer.status, headers);
+
+  if (!answer.body) {
+    exchange.response.end();
+    return;
+  }
+  const abort = (): void => void answer.body?.destroy();
+  exchange.signal.addEventListener('abort', abort, { once: true });
+  try {
+    if (isStream) await relayEvents(exchange, answer.body, observer, filter);
+    else if (filter) await relayFilteredJson(exchange, answer.body, observer, filter);
+    else await relayJson(exchange, answer.body, observer);
+    exchange.response.end();
+  } finally {
+    exchange.signal.removeEventListener('abort', abort);
+    answer.body.destroy();
+  }
+}
+
+async function relayEvents(
+  exchange: Exchange,
+  body: AsyncIterable<Buffer>,
+  observer: AnswerObserver,
+  filter: FilterMessage | undefined,
+): Promise<void> {
+  exchange.response.flushHeaders();
+  const events: SseEvent[] = [];
+  const reader = new SseReader({ maxEventBytes, onEvent: (event) => events.push(event) });
+  for await (const chunk of body) {
+    reader.push(chunk);
+    const outgoing: Uint8Array[] = filter ? [] : [chunk];
+    for (const event of events.splice(0)) {
+      const changed = event.data === '' ? undefined : filter?.(event.data);
+      if (changed !== undefined) exchange.recorder.flag('filtered');
+      if (event.data !== '') observer.message(event.data, event.id);
+      if (filter) outgoing.push(changed === undefined ? event.raw : rewritten(event, changed));
+    }
+    for (const bytes of outgoing) await write(exchange, bytes);
+  }
+  if (filter) await write(exchange, reader.rest);
+}
+
+function rewritten(event: SseEvent, data: string): Uint8Array {
+  return Buffer.from(formatSse({ data, type: event.type, ...(event.id === undefined ? {} : { id: event.id }) }));
+}
+
+async function relayJson(exchange: Exchange, body: AsyncIterable<Buffer>, observer: AnswerObserver): Promise<void> {
+  const copy: Buffer[] = [];
+  let copied = 0;
+  for await (const chunk of body) {
+    // One byte more than is looked at shows the observer that there was more.
+    const room = maxObservedBytes + 1 - copied;
+    if (room > 0) copy.push(chunk.subarray(0, room));
+    copied += Math.min(chunk.length, Math.max(room, 0));
+    await write(exchange, chunk);
+  }
+  if (copied > 0) observer.message(Buffer.concat(copy).toString('utf8'));
+}
+
+async function relayFilteredJson(
+  exchange: Exchange,
+  body: AsyncIterable<Buffer>,
+  observer: AnswerObserver,
+  filter: FilterMessage,
+): Promise<void> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxEventBytes) throw new RangeError(`a list is larger than ${maxEventBytes} bytes`);
+    chunks.push(chunk);
+  }
+  const whole = Buffer.concat(chunks);
+  const text = whole.toString('utf8');
+  const changed = filter(text);
+  if (changed !== undefined) exchange.recorder.flag('filtered');
+  if (text !== '') observer.message(text);
+  await write(exchange, changed === undefined ? whole : Buffer.from(changed));
+}
+
+async function write(exchange: Exchange, bytes: Uint8Array): Promise<void> {
+  if (bytes.length === 0 || exchange.response.destroyed) return;
+  exchange.recorder.responseBytes(bytes.length);
+  if (!exchange.response.write(bytes)) await writable(exchange.response);
+}

@@ -1,0 +1,61 @@
+// From a destination to the carrier that goes there, with the certificate authority that vouches for its hostnames.
+// Each domain has an authority of its own which can vouch for nothing else, so that trusting it risks nothing else.
+import { join } from 'node:path';
+import type { Carrier } from '../carriers/carrier.ts';
+import { edgeCarrier } from '../carriers/edge.ts';
+import { embeddedCarrier, embeddedDomain } from '../carriers/embedded.ts';
+import { Authority } from '../certs/authority.ts';
+import { certificateTools } from '../certs/certificateTools.ts';
+import type { Clock, Random } from '../core/clock.ts';
+import type { PrivateFiles } from '../core/files.ts';
+import { formatHostPort, parseHostPort } from '../core/hostname.ts';
+import type { Destination } from '../protocol/control.ts';
+import { enrolledEdges, loadEdgeIdentity } from '../tunnel/edgeIdentity.ts';
+import type { StatePaths } from './statePaths.ts';
+
+export type CarrierFactoryOptions = { files: PrivateFiles; paths: StatePaths; clock: Clock; random: Random };
+
+export class CarrierFactory {
+  readonly #options: CarrierFactoryOptions;
+
+  constructor(options: CarrierFactoryOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `CERTIFICATE_INVALID` when the authority's file is of no use. */
+  async make(destination: Destination): Promise<Carrier> {
+    const { files, paths, clock, random } = this.#options;
+    if (destination.carrier === 'embedded') {
+      return embeddedCarrier({ ...(await this.#authority(embeddedDomain)), clock, random });
+    }
+    const { host: domain } = parseHostPort(destination.host, 443);
+    const identity = () =>
+      loadEdgeIdentity(domain, { files, folder: paths.edgesFolder, clock, certs: certificateTools });
+    await identity(); // A machine that is not enrolled hears so before anything is made for it.
+    return edgeCarrier({ ...(await this.#authority(domain)), identity, clock, random });
+  }
+
+  /** As `host:port`. */
+  async enrolledEdges(): Promise<string[]> {
+    const { files, paths } = this.#options;
+    return (await enrolledEdges(files, paths.edgesFolder)).map(formatHostPort);
+  }
+
+  async #authority(domain: string): Promise<{ authority: Authority; caFile: string }> {
+    const { files, paths, clock } = this.#options;
+    const folder = join(paths.caFolder, domain);
+    const loopback = domain === embeddedDomain;
+    const authority = await Authority.loadOrCreate({
+      ...{ files, folder, clock },
+      commonName: `MCP Tunnel, this machine’s authority for ${domain}`,
+      permitted: {
+        dns: loopback ? [domain, 'localhost'] : [domain],
+        ip: loopback ? ['127.0.0.0/8', '::1/128'] : [],
+      },
+    });
+    // The certificate alone: the file that people hand to clients must not hold the key.
+    const caFile = join(folder, 'ca.pem');
+    await files.write(caFile, authority.certificatePem);
+    return { authority, caFile };
+  }
+}

@@ -1,0 +1,50 @@
+// The policy's word on what may be dialled and what may run, as functions that throw the refusal a person can act on:
+// which file lacks which entry.
+import { TunnelError, type ErrorCode } from '../core/errors.ts';
+import { parseHostPort } from '../core/hostname.ts';
+import { mayDial, mayRun, type Verdict } from '../policy/destinations.ts';
+import type { PolicyStore } from '../policy/policyStore.ts';
+import type { Destination, DestinationChoice, ServerTransport } from '../protocol/control.ts';
+
+export type DialCheck = {
+  /** Throws `DESTINATION_DENIED`. */
+  mayOpen(destination: Destination): void;
+  /** Throws `DESTINATION_DENIED`. */
+  mayDial(dialled: { carrier: string; host?: string; pin?: string }): void;
+  /** Throws `UPSTREAM_DENIED`. */
+  mayRun(transport: ServerTransport): void;
+  /** The refusal as data, for showing a locked choice. */
+  denied(destination: Destination): DestinationChoice['denied'];
+};
+
+export function makeDialCheck(policy: PolicyStore): DialCheck {
+  const verdict = (destination: Destination): Verdict =>
+    mayDial(policy.current, {
+      carrier: destination.carrier,
+      ...(destination.carrier === 'edge' ? { host: destination.host } : {}),
+    });
+  return {
+    mayOpen: (destination) => demand(verdict(destination), 'DESTINATION_DENIED'),
+    mayDial: (dialled) => demand(mayDial(policy.current, dialled), 'DESTINATION_DENIED'),
+    mayRun: (transport) => demand(mayRun(policy.current, runnable(transport)), 'UPSTREAM_DENIED'),
+    denied(destination) {
+      const answer = verdict(destination);
+      if (answer.kind === 'allow') return undefined;
+      const { reason, file, entry, mayAllow } = answer;
+      return { reason, file, entry, mayAllow };
+    },
+  };
+}
+
+function demand(verdict: Verdict, code: ErrorCode): void {
+  if (verdict.kind === 'allow') return;
+  const { reason, file, entry, mayAllow } = verdict;
+  throw new TunnelError(code, reason, { data: { file, entry, mayAllow } });
+}
+
+function runnable(transport: ServerTransport): { stdio: string } | { http: string } {
+  if (transport.kind === 'stdio') return { stdio: [transport.command, ...transport.args].join(' ') };
+  const url = new URL(transport.url);
+  const { host, port } = parseHostPort(url.host, url.protocol === 'https:' ? 443 : 80);
+  return { http: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` };
+}

@@ -1,0 +1,272 @@
+// The helper: everything that runs on the developer's machine, behind one contract. It owns the stores and the open
+// tunnels; drivers (the extension, the CLI, another process of the same user) come and go over Ports.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { AuditLog } from '../audit/auditLog.ts';
+import type { Clock, Random } from '../core/clock.ts';
+import { errorInfo, TunnelError } from '../core/errors.ts';
+import { Emitter } from '../core/emitter.ts';
+import { Lifetime } from '../core/lifetime.ts';
+import { GrantStore } from '../identity/grants.ts';
+import { Throttle } from '../identity/throttle.ts';
+import { RateLimiter } from '../policy/limits.ts';
+import { PolicyStore } from '../policy/policyStore.ts';
+import type { Destination, GrantInfo, GrantScope, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
+import { TrafficLog } from '../traffic/trafficLog.ts';
+import { CarrierFactory } from './carrierFactory.ts';
+import { Consents } from './consents.ts';
+import { makeDialCheck, type DialCheck } from './dialCheck.ts';
+import { privateFiles } from './privateFiles.ts';
+import { RunningTunnel } from './runningTunnel.ts';
+import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
+import type { StatePaths } from './statePaths.ts';
+import { TunnelBook } from './tunnelBook.ts';
+import { makeUpstream } from './makeUpstream.ts';
+
+/** Tunnels open at the same time in one helper. */
+export const maxTunnels = 50;
+
+export type HelperOptions = {
+  paths: StatePaths;
+  env: NodeJS.ProcessEnv;
+  /** Folders of the workspace: their policy files restrict, unless the workspace is not trusted. */
+  folders: readonly string[];
+  trusted: boolean;
+  /** One more policy file (`--policy`). */
+  extraPolicy?: string;
+  isAlive: (helperId: string) => Promise<boolean>;
+  clock: Clock;
+  random: Random;
+};
+
+type NewGrant = { name: string; servers: string[]; scope: GrantScope; expiresMs: number };
+
+export type LogEntry = { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
+
+export class Helper {
+  readonly id: string;
+  readonly policy: PolicyStore;
+  readonly grants: GrantStore;
+  readonly traffic: TrafficLog;
+  readonly servers: ServerResolver;
+  readonly #options: HelperOptions;
+  readonly #audit: AuditLog;
+  readonly #book: TunnelBook;
+  readonly #carriers: CarrierFactory;
+  readonly #throttle: Throttle;
+  readonly #limiter: RateLimiter;
+  readonly #lifetime: Lifetime;
+  readonly #tunnels = new Map<string, RunningTunnel>();
+  readonly #changed = new Emitter<void>();
+  readonly #secrets = new Set<string>();
+
+  readonly #logged = new Emitter<LogEntry>();
+
+  readonly onTunnels = this.#changed.on;
+  readonly onLog = this.#logged.on;
+
+  static async start(options: HelperOptions): Promise<Helper> {
+    const lifetime = new Lifetime();
+    try {
+      const { paths, clock } = options;
+      const id = randomUUID();
+      const policy = lifetime.add(
+        new PolicyStore({
+          files: privateFiles,
+          clock,
+          locations: {
+            managed: paths.managedPolicy,
+            user: paths.userPolicy,
+            workspaces: options.trusted ? options.folders.map((folder) => paths.workspacePolicy(folder)) : [],
+            ...(options.extraPolicy === undefined ? {} : { extra: options.extraPolicy }),
+          },
+        }),
+      );
+      const grants = lifetime.add(new GrantStore({ files: privateFiles, path: paths.grants, clock, randomBytes }));
+      await Promise.all([policy.load(), grants.load()]);
+      const audit = lifetime.add(await AuditLog.open({ folder: `${paths.auditFolder}/${id}`, clock }));
+      return new Helper(id, options, { lifetime, policy, grants, audit });
+    } catch (error) {
+      await lifetime.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    id: string,
+    options: HelperOptions,
+    parts: { lifetime: Lifetime; policy: PolicyStore; grants: GrantStore; audit: AuditLog },
+  ) {
+    const { paths, clock, random, isAlive } = options;
+    const { lifetime, policy, grants, audit } = parts;
+    const files = privateFiles;
+    this.id = id;
+    this.policy = policy;
+    this.grants = grants;
+    this.#options = options;
+    this.#audit = audit;
+    this.#lifetime = lifetime;
+    this.#throttle = new Throttle({ clock });
+    this.#limiter = new RateLimiter({ clock });
+    this.traffic = new TrafficLog({ clock, secrets: () => [...this.#secrets] });
+    this.#book = new TunnelBook({ files, path: paths.tunnels, helperId: id, isAlive, clock, random });
+    this.#carriers = new CarrierFactory({ files, paths, clock, random });
+    this.servers = new ServerResolver({
+      env: options.env,
+      consents: new Consents(files, paths.consents),
+      trusted: options.trusted,
+    });
+    lifetime.defer(policy.onChange(() => this.#enforce()));
+    lifetime.defer(() => this.#closeAll());
+  }
+
+  tunnels(): TunnelInfo[] {
+    return [...this.#tunnels.values()].map((tunnel) => tunnel.info());
+  }
+
+  async open(request: OpenTunnel, signal: AbortSignal): Promise<OpenedTunnel> {
+    const startedMs = this.#options.clock.now();
+    if (this.#tunnels.size >= maxTunnels) throw new TunnelError('LIMIT', `at most ${maxTunnels} tunnels can be open`);
+    const server = await this.servers.resolve(request.server);
+    const dial = makeDialCheck(this.policy);
+    await this.#demandAllowed(dial, server, request.destination);
+    const plan = await this.servers.requireConsent(server, request.consent);
+    if (plan) await this.#audit.append({ kind: 'consent', server: server.name, hash: plan.hash });
+
+    const entry = await this.#book.take(server, request.destination, request.name);
+    const tunnel = new RunningTunnel({
+      id: randomUUID(),
+      server,
+      destination: request.destination,
+      entry,
+      ...(request.port === undefined ? {} : { port: request.port }),
+      carrier: await this.#carriers.make(request.destination),
+      upstream: makeUpstream(server.transport, this.#options.clock),
+      clock: this.#options.clock,
+      grants: this.grants,
+      throttle: this.#throttle,
+      policy: this.policy,
+      limiter: this.#limiter,
+      audit: this.#audit,
+      traffic: this.traffic,
+      mayDial: dial.mayDial,
+      log: (message) => this.#logged.emit({ level: 'info', message }),
+    });
+    this.#tunnels.set(tunnel.id, tunnel);
+    tunnel.onChange(() => this.#changed.emit());
+    this.#changed.emit();
+    try {
+      await tunnel.start(signal);
+      if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
+      const { hostname = '' } = tunnel.info();
+      await this.#audit.append({
+        kind: 'tunnel',
+        event: 'opened',
+        tunnel: tunnel.id,
+        hostname,
+        destination: carrierOf(request),
+      });
+      const { grant } = request;
+      const minted = 'none' in grant ? {} : await this.addGrant({ ...grant, servers: [server.id] });
+      return { tunnel: tunnel.info(), ...minted, readyMs: this.#options.clock.now() - startedMs };
+    } catch (error) {
+      this.#tunnels.delete(tunnel.id);
+      await tunnel.close();
+      await this.#book.release(entry.instance);
+      this.#changed.emit();
+      throw error;
+    }
+  }
+
+  /** Throws `NOT_FOUND` for a tunnel that this helper does not have. */
+  async close(id: string): Promise<void> {
+    const tunnel = this.#tunnels.get(id);
+    if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
+    this.#tunnels.delete(id);
+    const { hostname = '', destination } = tunnel.info();
+    await tunnel.close();
+    await this.#book.release(tunnel.entry.instance);
+    this.#changed.emit();
+    await this.#audit.append({
+      kind: 'tunnel',
+      event: 'closed',
+      tunnel: id,
+      hostname,
+      destination: destination.carrier,
+    });
+  }
+
+  /** Adds the destination to the user's policy file; returns that file. */
+  async allow(destination: Destination): Promise<string> {
+    const { carrier } = destination;
+    const file = await this.policy.allowDestination(
+      destination.carrier === 'edge' ? { carrier, host: destination.host } : { carrier },
+    );
+    await this.#audit.append({ kind: 'policy', event: 'allowed', entry: JSON.stringify(destination), file });
+    return file;
+  }
+
+  async addGrant(wanted: NewGrant): Promise<{ grant: GrantInfo; token: string }> {
+    const { grant, token } = await this.grants.add(wanted);
+    await this.#noteGrant('added', grant, token);
+    return { grant, token };
+  }
+
+  /** The old token text works for `overlapMs` more. */
+  async rotateGrant(id: string, overlapMs: number): Promise<{ grant: GrantInfo; token: string }> {
+    const { grant, token } = await this.grants.rotate(id, overlapMs);
+    await this.#noteGrant('rotated', grant, token);
+    return { grant, token };
+  }
+
+  async revokeGrant(id: string): Promise<GrantInfo> {
+    const grant = await this.grants.revoke(id);
+    await this.#noteGrant('revoked', grant);
+    return grant;
+  }
+
+  enrolledEdges(): Promise<string[]> {
+    return this.#carriers.enrolledEdges();
+  }
+
+  stop(): Promise<void> {
+    return this.#lifetime.close();
+  }
+
+  async #noteGrant(event: 'added' | 'rotated' | 'revoked', grant: GrantInfo, token?: string): Promise<void> {
+    if (token !== undefined) this.#secrets.add(token); // It must not appear in what the inspector shows.
+    await this.#audit.append({ kind: 'grant', event, grant: grant.id, name: grant.name });
+  }
+
+  async #demandAllowed(dial: DialCheck, server: ResolvedServer, destination: Destination): Promise<void> {
+    try {
+      dial.mayRun(server.transport);
+      dial.mayOpen(destination);
+    } catch (error) {
+      const { code, data } = errorInfo(error);
+      const what = code === 'UPSTREAM_DENIED' ? 'upstream' : 'destination';
+      await this.#audit.append({ kind: 'denied', what, entry: String(data?.['entry']), file: String(data?.['file']) });
+      throw error;
+    }
+  }
+
+  /** The policy changed: what it no longer allows ends now. */
+  #enforce(): void {
+    const dial = makeDialCheck(this.policy);
+    for (const tunnel of this.#tunnels.values()) {
+      try {
+        dial.mayOpen(tunnel.destination);
+        dial.mayRun(tunnel.server.transport);
+      } catch (error) {
+        void tunnel.fail(error);
+      }
+    }
+  }
+
+  async #closeAll(): Promise<void> {
+    await Promise.all([...this.#tunnels.keys()].map((id) => this.close(id)));
+  }
+}
+
+function carrierOf(request: OpenTunnel): string {
+  return request.destination.carrier;
+}

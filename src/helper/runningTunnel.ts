@@ -1,0 +1,144 @@
+// One tunnel, from the carrier that brings agents to the server they came for. The whole graph is built here, and
+// whatever fails on the way leaves nothing open.
+import type { AuditLog } from '../audit/auditLog.ts';
+import type { Carrier, CarrierState, OpenCarrier } from '../carriers/carrier.ts';
+import type { Clock } from '../core/clock.ts';
+import { errorInfo, type ErrorInfo } from '../core/errors.ts';
+import { Emitter } from '../core/emitter.ts';
+import { Lifetime } from '../core/lifetime.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import type { GrantStore } from '../identity/grants.ts';
+import type { Throttle } from '../identity/throttle.ts';
+import type { RateLimiter } from '../policy/limits.ts';
+import type { PolicyStore } from '../policy/policyStore.ts';
+import type { Destination, ServerTransport, TunnelInfo, TunnelState } from '../protocol/control.ts';
+import type { TrafficLog } from '../traffic/trafficLog.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { BookEntry } from './tunnelBook.ts';
+
+export type RunningTunnelOptions = {
+  id: string;
+  server: { id: string; name: string; transport: ServerTransport };
+  destination: Destination;
+  entry: BookEntry;
+  /** Port asked for by a person. */
+  port?: number;
+  carrier: Carrier;
+  upstream: Upstream;
+  clock: Clock;
+  grants: GrantStore;
+  throttle: Throttle;
+  policy: PolicyStore;
+  limiter: RateLimiter;
+  audit: AuditLog;
+  traffic: TrafficLog;
+  mayDial: (dialled: { carrier: string; host?: string; pin?: string }) => void;
+  log: (message: string) => void;
+};
+
+export class RunningTunnel {
+  readonly id: string;
+  readonly server: RunningTunnelOptions['server'];
+  readonly destination: Destination;
+  readonly entry: BookEntry;
+  readonly #options: RunningTunnelOptions;
+  readonly #lifetime = new Lifetime();
+  readonly #gateway: Gateway;
+  readonly #changed = new Emitter<void>();
+  readonly #openedMs: number;
+  #carrier: OpenCarrier | undefined;
+  #state: TunnelState = { kind: 'starting', step: 'starting the server' };
+
+  constructor(options: RunningTunnelOptions) {
+    this.id = options.id;
+    this.server = options.server;
+    this.destination = options.destination;
+    this.entry = options.entry;
+    this.#options = options;
+    this.#openedMs = options.clock.now();
+    const { upstream, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
+    this.#gateway = new Gateway({
+      tunnel: options.id,
+      serverId: options.server.id,
+      ...{ upstream, grants, throttle, policy, limiter, audit, traffic, clock, log },
+    });
+  }
+
+  readonly onChange = this.#changed.on;
+
+  /** Resolves when agents can reach the server; rejects with nothing left open. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { upstream, carrier, entry, grants, log, mayDial } = this.#options;
+    try {
+      this.#lifetime.add(upstream);
+      this.#lifetime.defer(grants.onRevoked((grant) => this.#gateway.endGrant(grant)));
+      await upstream.check(signal);
+      this.#become({ kind: 'starting', step: 'opening the way in' });
+      const port = this.#options.port ?? entry.port;
+      this.#carrier = this.#lifetime.add(
+        await carrier.open(
+          {
+            label: entry.label,
+            instance: entry.instance,
+            ...(port === undefined ? {} : { port }),
+            portIsFixed: this.#options.port !== undefined,
+            serve: this.#gateway.handle as never,
+            mayDial,
+            log,
+          },
+          signal,
+        ),
+      );
+      this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
+      this.#become(tunnelState(this.#carrier.state));
+    } catch (error) {
+      await this.#lifetime.close();
+      throw error;
+    }
+  }
+
+  get port(): number | undefined {
+    return this.#carrier?.port;
+  }
+
+  info(): TunnelInfo {
+    const { upstream, carrier } = this.#options;
+    const { agents } = this.#gateway;
+    const way = this.#carrier;
+    return {
+      id: this.id,
+      server: { id: this.server.id, name: this.server.name, kind: upstream.kind },
+      destination: this.destination,
+      privacy: carrier.privacy,
+      state: this.#state,
+      openedMs: this.#openedMs,
+      callsPerMinute: agents.callsPerMinute,
+      agents: agents.list(),
+      ...(agents.lastAnswerMs === undefined ? {} : { lastExchangeMs: agents.lastAnswerMs }),
+      ...(way ? { hostname: way.hostname, url: way.url } : {}),
+      ...(way?.loopbackUrl === undefined ? {} : { loopbackUrl: way.loopbackUrl }),
+      ...(way?.caFile === undefined ? {} : { caFile: way.caFile }),
+    };
+  }
+
+  /** Ends it because it may not or cannot go on; the reason stays visible. */
+  async fail(error: unknown): Promise<void> {
+    const info: ErrorInfo = errorInfo(error);
+    await this.close();
+    this.#become({ kind: 'failed', error: info });
+  }
+
+  async close(): Promise<void> {
+    await this.#lifetime.close();
+    if (this.#state.kind !== 'failed') this.#become({ kind: 'stopped' });
+  }
+
+  #become(state: TunnelState): void {
+    this.#state = state;
+    this.#changed.emit();
+  }
+}
+
+function tunnelState(state: CarrierState): TunnelState {
+  return state; // A carrier's states are a part of a tunnel's.
+}

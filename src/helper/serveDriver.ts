@@ -1,0 +1,97 @@
+// Answers one driver: each method of the control contract is a row here, and the newest state of the tunnels goes
+// out whenever it changes.
+import type { Clock } from '../core/clock.ts';
+import { TunnelError } from '../core/errors.ts';
+import type { Closable } from '../core/lifetime.ts';
+import { Lifetime } from '../core/lifetime.ts';
+import { watchServers } from '../discovery/watchServers.ts';
+import { controlVersion, type DriverContract, type HelperContract, type HelperRequests } from '../protocol/control.ts';
+import type { Peer } from '../protocol/peer.ts';
+import { destinationChoices } from './destinationChoices.ts';
+import type { Helper } from './helper.ts';
+import { Hints, hintIntervalMs } from './hints.ts';
+
+/** Tunnel rows (calls per minute, last exchange) are sent at most this often; changes of state at once. */
+export const tunnelsIntervalMs = 1_000;
+
+export type Driver = Peer<HelperContract, DriverContract>;
+
+/**
+ * `start` gives the helper for what `hello` says; the same one for every further driver.
+ * Everything else waits for `hello`.
+ */
+export function serveDriver(
+  peer: Driver,
+  start: (hello: HelperRequests['hello']['params']) => Promise<Helper>,
+  options: { clock: Clock; product: string; home: string },
+): Closable {
+  const lifetime = new Lifetime();
+  let helper: Helper | undefined;
+  const ready = (): Helper => {
+    if (!helper) throw new TunnelError('USAGE', 'say hello first');
+    return helper;
+  };
+
+  peer.handle('hello', async (hello) => {
+    if (hello.version !== controlVersion) {
+      throw new TunnelError(
+        'USAGE',
+        `this helper speaks version ${controlVersion} of the control protocol; update both`,
+      );
+    }
+    helper = await start(hello);
+    subscribe(peer, helper, hello.folders, lifetime, options.clock);
+    const { product, home } = options;
+    return { version: controlVersion, helperId: helper.id, product, pid: process.pid, home };
+  });
+  peer.on('trust/changed', ({ trusted }) => {
+    if (helper) helper.servers.trusted = trusted;
+  });
+
+  peer.handle('servers/list', ({ folders }) => ready().servers.list(folders));
+  peer.handle('servers/plan', ({ id, folders }) => ready().servers.plan(id, folders));
+  peer.handle('destinations/list', async () => ({ choices: await destinationChoices(ready()) }));
+  peer.handle('policy/allow', async ({ destination }) => ({ file: await ready().allow(destination) }));
+
+  peer.handle('tunnel/open', (request, signal) => ready().open(request, signal));
+  peer.handle('tunnel/close', async ({ tunnel }) => (await ready().close(tunnel), null));
+  peer.handle('tunnel/list', () => ({ tunnels: ready().tunnels() }));
+
+  peer.handle('grants/list', () => ({ grants: ready().grants.list() }));
+  peer.handle('grants/add', ({ name, servers, scope, expiresMs }) =>
+    ready().addGrant({ name, servers, scope, expiresMs }),
+  );
+  peer.handle('grants/rotate', ({ id, overlapMs }) => ready().rotateGrant(id, overlapMs));
+  peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().revokeGrant(id) }));
+
+  peer.handle('traffic/read', (params) => ready().traffic.read(params));
+  peer.handle('traffic/get', ({ id }) => {
+    const detail = ready().traffic.get(id);
+    if (!detail) throw new TunnelError('NOT_FOUND', 'this exchange is no longer kept');
+    return detail;
+  });
+  peer.handle('traffic/clear', ({ tunnel }) => (ready().traffic.clear(tunnel), null));
+  const viewer = new Hints(options.clock, hintIntervalMs, () =>
+    peer.notify('traffic/changed', { head: ready().traffic.head }),
+  );
+  let watching: (() => void) | undefined;
+  peer.handle('traffic/watch', ({ on }) => {
+    watching?.();
+    watching = on ? ready().traffic.onChange(() => viewer.changed()) : undefined;
+    return null;
+  });
+
+  lifetime.add(viewer);
+  lifetime.defer(() => watching?.());
+  peer.onClose(() => void lifetime.close());
+  return lifetime;
+}
+
+function subscribe(peer: Driver, helper: Helper, folders: string[], lifetime: Lifetime, clock: Clock): void {
+  const send = (): void => peer.notify('tunnels/changed', { tunnels: helper.tunnels() });
+  const rows = lifetime.add(new Hints(clock, tunnelsIntervalMs, send));
+  lifetime.defer(helper.onTunnels(send));
+  lifetime.defer(helper.traffic.onChange(() => rows.changed()));
+  lifetime.defer(helper.onLog((entry) => peer.notify('log', entry)));
+  lifetime.add(watchServers(folders, () => peer.notify('servers/changed', {}), clock));
+}
