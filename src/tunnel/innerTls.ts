@@ -24,6 +24,8 @@ export const idleMs = 300_000;
 export const maxHeaderBytes = 32 * 1024;
 /** Requests of one HTTP/2 connection at a time; the next waits at the agent. */
 export const maxStreams = 256;
+/** Memory of one HTTP/2 connection, in Node's unit (MB); an answer written at once counts, and at the limit requests are reset. */
+export const maxSessionMemoryMb = 128;
 /** Connections at a time; the next is closed. */
 export const maxConnections = 2048;
 
@@ -53,6 +55,7 @@ export class InnerTls {
     this.#http1.emit('listening'); // It never listens, but from then on it looks after slow requests.
     this.#http2 = createSecureServer(
       {
+        maxSessionMemory: maxSessionMemoryMb,
         settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, enableConnectProtocol: false },
       },
       (request, response) => options.onRequest(request, response, visitorOf(request.socket)),

@@ -13,7 +13,7 @@ export const linkWindowBytes = 16 * mebibyte;
 export const maxStreamsPerLink = 2048;
 
 /** Memory of one HTTP/2 session for frames and headers, in Node's unit (MB); at the limit new streams are refused. */
-export const maxSessionMemoryMb = 64;
+export const maxSessionMemoryMb = 256;
 
 /** Names and values of one stream's headers together; ours need about 200 bytes. */
 export const maxHeaderBytes = 4096;
