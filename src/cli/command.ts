@@ -2,12 +2,14 @@
 // in. A command reports failure by throwing; the frame turns that into a sentence and an exit code.
 import type { Readable } from 'node:stream';
 import type { Clock, Random } from '../core/clock.ts';
+import type { PrivateFiles } from '../core/files.ts';
 import type { StatePaths } from '../helper/statePaths.ts';
 import type { Output } from './output.ts';
 
 export type CommandContext = {
   output: Output;
   paths: StatePaths;
+  files: PrivateFiles;
   env: NodeJS.ProcessEnv;
   /** The folder the command was called in. */
   folder: string;

@@ -1,7 +1,44 @@
 // Every command as a row: how it is called, what it says of itself, and the function behind it, loaded when called.
-import type { CommandRow } from './command.ts';
+// A row's options and the type it hands them on as stand side by side; the parsers make one the other.
+import type { AgentsAddOptions } from './agents.ts';
+import type { CommandRow, OptionRow } from './command.ts';
+import type { EdgeRunOptions } from './edgeRun.ts';
+import type { EdgeTokenOptions } from './edgeVerbs.ts';
+import type { EnrollCommandOptions } from './enroll.ts';
+import { domain, duration, edgeHost, listenAddress, pin, port, repeated } from './optionParsers.ts';
+
+const toolOptions: readonly OptionRow[] = [
+  { flags: '--tools <glob...>', help: 'tools the agent may see and call', parse: repeated },
+  { flags: '--read-only', help: 'only tools that say they change nothing' },
+];
+const tokenFile: OptionRow = { flags: '--token-file <file>', help: 'write the token there instead of printing it' };
+const data: OptionRow = { flags: '--data <dir>', help: 'folder of the edge’s data' };
 
 export const commands: readonly CommandRow[] = [
+  {
+    name: 'expose',
+    arguments: '[name]',
+    summary: 'run one tunnel in the foreground, until Ctrl-C',
+    takesCommand: true,
+    options: [
+      { flags: '--url <url>', help: 'a server that listens on this machine' },
+      { flags: '--carrier <kind>', help: 'embedded (this machine only) or edge', default: 'embedded' },
+      { flags: '--edge <host[:port]>', help: 'the edge for --carrier edge', parse: edgeHost },
+      { flags: '--name <label>', help: 'first label of the hostname' },
+      { flags: '--port <n>', help: 'loopback port of an embedded tunnel', parse: port },
+      ...toolOptions,
+      { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '8h' },
+      { flags: '--policy <file>', help: 'one more policy file; it can only restrict' },
+      tokenFile,
+      { flags: '--traffic', help: 'with --json: one event for each finished exchange' },
+    ],
+    examples: [
+      'expose -- node server.js stdio',
+      'expose --url http://localhost:3000/mcp --carrier edge --edge edge.example.com',
+      'expose everything --read-only --json',
+    ],
+    run: async (context, [name], options) => (await import('./expose.ts')).expose(context, name, options),
+  },
   {
     name: 'servers',
     arguments: '[dir]',
@@ -9,5 +46,126 @@ export const commands: readonly CommandRow[] = [
     options: [],
     examples: ['servers', 'servers ~/work/project --json'],
     run: async (context, [dir]) => (await import('./servers.ts')).servers(context, dir),
+  },
+  {
+    name: 'agents add',
+    arguments: '<name>',
+    summary: 'let an agent in and print its token, once',
+    options: [
+      {
+        flags: '--server <name...>',
+        help: 'servers it may reach, of those defined here (default: any)',
+        parse: repeated,
+      },
+      ...toolOptions,
+      { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '7d' },
+      tokenFile,
+    ],
+    examples: ['agents add claude --server everything --tools "get-*" --expires 8h --token-file token.txt'],
+    run: async (context, [name], options) =>
+      (await import('./agents.ts')).agentsAdd(context, name, options as unknown as AgentsAddOptions),
+  },
+  {
+    name: 'agents list',
+    summary: 'show who may call what, and until when',
+    options: [],
+    examples: ['agents list --json'],
+    run: async (context) => (await import('./agents.ts')).agentsList(context),
+  },
+  {
+    name: 'agents rotate',
+    arguments: '<agent>',
+    summary: 'give an agent a new token',
+    options: [
+      { flags: '--overlap <span>', help: 'how long the old token still works', parse: duration, default: '10m' },
+      tokenFile,
+    ],
+    examples: ['agents rotate claude --overlap 1h'],
+    run: async (context, [agent], options) =>
+      (await import('./agents.ts')).agentsRotate(context, agent, options as { overlap: number; tokenFile?: string }),
+  },
+  {
+    name: 'agents revoke',
+    arguments: '<agent>',
+    summary: 'end an agent’s access at once',
+    options: [],
+    examples: ['agents revoke claude'],
+    run: async (context, [agent]) => (await import('./agents.ts')).agentsRevoke(context, agent),
+  },
+  {
+    name: 'edge run',
+    summary: 'run an edge in the foreground, until Ctrl-C',
+    options: [
+      { flags: '--domain <domain>', help: 'tunnels get names below it; kept after the first run', parse: domain },
+      {
+        flags: '--listen <host[:port]>',
+        help: 'the one port of the edge',
+        parse: listenAddress,
+        default: '0.0.0.0:443',
+      },
+      data,
+      {
+        flags: '--cert <file>',
+        help: 'PEM certificate for connect. and enroll.<domain>; without it, its own CA makes one',
+      },
+      { flags: '--key <file>', help: 'PEM key of --cert' },
+    ],
+    examples: [
+      'edge run --domain edge.example.com',
+      'edge run --domain edge.localhost --listen 127.0.0.1:8443 --data ./edge',
+    ],
+    run: async (context, _args, options) =>
+      (await import('./edgeRun.ts')).edgeRun(context, options as unknown as EdgeRunOptions),
+  },
+  {
+    name: 'edge token',
+    summary: 'make a one-time token that enrols one machine',
+    options: [
+      { flags: '--label <glob...>', help: 'names that machine may use (default: any)', parse: repeated },
+      { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '1h' },
+      tokenFile,
+      data,
+    ],
+    examples: ['edge token --label "ada-*" --expires 1h --token-file token.txt'],
+    run: async (context, _args, options) =>
+      (await import('./edgeVerbs.ts')).edgeToken(context, options as unknown as EdgeTokenOptions),
+  },
+  {
+    name: 'edge routes',
+    summary: 'show which connector owns and serves which name',
+    options: [data],
+    examples: ['edge routes --json'],
+    run: async (context, _args, options) => (await import('./edgeVerbs.ts')).edgeRoutes(context, options),
+  },
+  {
+    name: 'edge revoke',
+    arguments: '<connector>',
+    summary: 'cut a connector off at once and free its names',
+    options: [data],
+    examples: ['edge revoke 0123456789abcdef01234567'],
+    run: async (context, [connector], options) =>
+      (await import('./edgeVerbs.ts')).edgeRevoke(context, connector, options),
+  },
+  {
+    name: 'enroll',
+    arguments: '<edge>',
+    summary: 'get this machine’s certificate for an edge',
+    options: [
+      { flags: '--token-file <file>', help: 'file with the token, - for standard input', required: true },
+      { flags: '--pin <pin>', help: 'the edge’s key, as “edge run” printed it (sha256/…)', parse: pin },
+      { flags: '--ca <file>', help: 'PEM of the CA that signed the edge’s certificate' },
+      { flags: '--address <host>', help: 'where to connect when the domain is not in DNS' },
+    ],
+    examples: ['enroll edge.example.com --token-file token.txt --pin sha256/…'],
+    run: async (context, [edge], options) =>
+      (await import('./enroll.ts')).enroll(context, edge, options as unknown as EnrollCommandOptions),
+  },
+  {
+    name: 'demo',
+    summary: 'the whole product on this machine: real server, real client, printed traffic',
+    options: [{ flags: '--once', help: 'end when everything was shown; the exit code says whether it worked' }],
+    examples: ['demo', 'demo --once'],
+    run: async (context, _args, options) =>
+      (await import('./demo.ts')).demo(context, options, await import('./demoAgent.ts')),
   },
 ];

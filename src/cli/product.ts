@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { systemClock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { runHelper } from '../helper/main.ts';
+import { PrivateFileStore } from '../helper/privateFiles.ts';
 import { statePaths } from '../helper/statePaths.ts';
 import { commands } from './commands.ts';
 import { exitCodes, type ExitCode } from './exitCodes.ts';
@@ -41,9 +42,11 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   try {
     const paths = statePaths(env, process.platform, homedir());
     const { signal } = interrupted;
+    const files = new PrivateFileStore();
     const frame = {
       output,
       paths,
+      files,
       env,
       folder: currentFolder(),
       stdin,
@@ -71,4 +74,4 @@ function isCancelled(error: unknown): boolean {
   return error instanceof TunnelError && (error.code === 'CANCELLED' || error.code === 'CLOSED');
 }
 
-if (require.main === module) void runHelper();
+if (require.main === module) runHelper();

@@ -35,7 +35,7 @@ export async function runProgram(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return; // Help or version was shown.
-    throw usageError(error);
+    throw error.code === 'commander.help' ? missingCommand(program, own[0]) : usageError(error);
   }
 }
 
@@ -52,17 +52,13 @@ function buildProgram(rows: readonly CommandRow[], context: CommandContext, page
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeOut: page.write, writeErr: () => {} }); // Complaints arrive as errors.
+    .configureOutput({ writeOut: page.write, writeErr: () => {} }) // Complaints arrive as errors.
+    .addHelpText('after', '\nExamples:\n  $ mcp-tunnel demo\n  $ mcp-tunnel servers --help');
   const groups = new Map<string, Command>();
   for (const row of rows) {
     const [first = '', second] = row.name.split(' ');
     if (second === undefined) addRow(program, first, row, context);
     else addRow(groupOf(program, groups, first), second, row, context);
-  }
-  for (const command of [program, ...groups.values()]) {
-    command.action(() => {
-      throw missingCommand(command);
-    });
   }
   return program;
 }
@@ -110,12 +106,12 @@ function makeOption({ flags, help, parse, default: usual, required }: CommandRow
   return option;
 }
 
-function missingCommand(command: Command): TunnelError {
-  const names = command.commands.map((one) => one.name()).join(', ');
-  const path = command.parent ? `mcp-tunnel ${command.name()}` : 'mcp-tunnel';
-  const [unknown] = command.args;
-  if (unknown === undefined) return new TunnelError('USAGE', `${path} needs a command: ${names}`);
-  return new TunnelError('USAGE', `${path} has no command “${unknown}”; it has ${names}`);
+/** `mcp-tunnel` or `mcp-tunnel agents` alone. */
+function missingCommand(program: Command, group: string | undefined): TunnelError {
+  const parent = program.commands.find((command) => command.name() === group) ?? program;
+  const path = parent === program ? 'mcp-tunnel' : `mcp-tunnel ${parent.name()}`;
+  const names = parent.commands.map((command) => command.name()).join(', ');
+  return new TunnelError('USAGE', `${path} needs a command: ${names}; “${path} --help” explains them`);
 }
 
 /** Commander's sentence without its prefix, its suggestion on the same line. */

@@ -1,0 +1,99 @@
+// The verbs on an edge, the same whether it runs (asked over its socket) or not (done on its files).
+import { TunnelError } from '../core/errors.ts';
+import { EdgeState } from '../edge/edgeState.ts';
+import { connectControl } from '../helper/controlSocket.ts';
+import type { EdgeAdmin, EdgeAdminClient, EdgeRoute } from '../protocol/edgeAdmin.ts';
+import type { Peer } from '../protocol/peer.ts';
+import type { CommandContext } from './command.ts';
+import { edgeDataFolder, readEdgeSettings, type EdgeSettings } from './edgeSettings.ts';
+
+type Requests = EdgeAdmin['requests'];
+export type EdgeVerbs = { [M in keyof Requests]: (params: Requests[M]['params']) => Promise<Requests[M]['result']> };
+
+type LiveRoute = { hostname: string; instance: string; sinceMs: number };
+
+/** On the edge's own state; `live` are the routes that are served now. */
+export function edgeVerbs(state: EdgeState, settings: EdgeSettings, live: () => LiveRoute[]): EdgeVerbs {
+  return {
+    'edge/info': async () => ({ domain: state.domain, port: settings.port, pin: state.serverIdentity().pin }),
+    'edge/token': (params) => state.mintToken(params),
+    'edge/routes': async () => {
+      await state.refresh();
+      const served = new Map(live().map((route) => [route.hostname, route]));
+      const routes = state.claims().map(({ label, connector, claimedMs, usedMs }): EdgeRoute => {
+        const hostname = `${label}.${state.domain}`;
+        const now = served.get(hostname);
+        return {
+          hostname,
+          connector,
+          claimedMs,
+          usedMs,
+          ...(now ? { live: { instance: now.instance, sinceMs: now.sinceMs } } : {}),
+        };
+      });
+      const connectors = state.connectors().map(({ id, labels, enrolledMs, expiresMs, revokedMs }) => ({
+        id,
+        enrolledMs,
+        expiresMs,
+        ...(labels ? { labels } : {}),
+        ...(revokedMs === undefined ? {} : { revokedMs }),
+      }));
+      return { routes, connectors };
+    },
+    'edge/revoke': async ({ connector }) => {
+      await state.revokeConnector(connector);
+      return null;
+    },
+  };
+}
+
+/** What the running edge's socket answers. */
+export function answerVerbs(peer: Peer<EdgeAdmin, EdgeAdminClient>, verbs: EdgeVerbs): void {
+  peer.handle('edge/info', verbs['edge/info']);
+  peer.handle('edge/token', verbs['edge/token']);
+  peer.handle('edge/routes', verbs['edge/routes']);
+  peer.handle('edge/revoke', verbs['edge/revoke']);
+}
+
+/** Runs `use` on the edge whose data is in `data`. Throws `NOT_FOUND` when no edge was ever run there. */
+export async function withEdge<T>(
+  context: CommandContext,
+  data: string | undefined,
+  use: (edge: EdgeVerbs) => Promise<T>,
+): Promise<T> {
+  const folder = edgeDataFolder(context, data);
+  const running = await reachEdge(context, folder);
+  if (!running) return use(await edgeOnFiles(context, folder));
+  try {
+    return await use({
+      'edge/info': (params) => running.request('edge/info', params, context.signal),
+      'edge/token': (params) => running.request('edge/token', params, context.signal),
+      'edge/routes': (params) => running.request('edge/routes', params, context.signal),
+      'edge/revoke': (params) => running.request('edge/revoke', params, context.signal),
+    });
+  } finally {
+    running.close();
+  }
+}
+
+async function reachEdge(
+  { paths }: CommandContext,
+  folder: string,
+): Promise<Peer<EdgeAdminClient, EdgeAdmin> | undefined> {
+  try {
+    return (await connectControl<EdgeAdminClient, EdgeAdmin>(paths.edgeSocket(folder))).start();
+  } catch (error) {
+    if (error instanceof TunnelError && error.code === 'CLOSED') return undefined; // It does not run.
+    throw error;
+  }
+}
+
+async function edgeOnFiles({ files, clock }: CommandContext, folder: string): Promise<EdgeVerbs> {
+  const settings = await readEdgeSettings(files, folder);
+  if (!settings) {
+    throw new TunnelError('NOT_FOUND', `no edge has its data in ${folder}; start one with “mcp-tunnel edge run”`);
+  }
+  const { domain } = settings;
+  const state = await EdgeState.load({ files, folder, domain, clock });
+  return edgeVerbs(state, settings, () => []);
+}

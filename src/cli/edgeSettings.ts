@@ -1,0 +1,37 @@
+// What an edge was last run as, kept beside its data, so that the other verbs work while it does not run and a
+// second start needs no options.
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { TunnelError } from '../core/errors.ts';
+import type { PrivateFiles } from '../core/files.ts';
+import type { CommandContext } from './command.ts';
+
+const schema = z.strictObject({ version: z.literal(1), domain: z.string(), port: z.number().int() });
+
+export type EdgeSettings = { domain: string; port: number };
+
+export function edgeDataFolder({ folder, paths }: CommandContext, data: string | undefined): string {
+  return data === undefined ? paths.edgeData : resolve(folder, data);
+}
+
+/** `undefined` where no edge was run yet. Throws `CONFIG_INVALID`. */
+export async function readEdgeSettings(files: PrivateFiles, folder: string): Promise<EdgeSettings | undefined> {
+  const path = join(folder, 'settings.json');
+  const text = await files.read(path);
+  if (text === undefined) return undefined;
+  try {
+    const { domain, port } = schema.parse(JSON.parse(text));
+    return { domain, port };
+  } catch (cause) {
+    const message = `${path} cannot be read; delete it and start the edge with --domain and --listen`;
+    throw new TunnelError('CONFIG_INVALID', message, { cause, data: { file: path } });
+  }
+}
+
+export async function writeEdgeSettings(
+  files: PrivateFiles,
+  folder: string,
+  { domain, port }: EdgeSettings,
+): Promise<void> {
+  await files.write(join(folder, 'settings.json'), `${JSON.stringify({ version: 1, domain, port })}\n`);
+}

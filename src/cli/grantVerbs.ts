@@ -1,0 +1,65 @@
+// The verbs on grants, the same whether a helper runs (asked over its socket, so that it takes effect and is audited
+// at once) or none does (done on the file, which the next one reads).
+import { randomBytes } from 'node:crypto';
+import { connectControl, findHelpers } from '../helper/controlSocket.ts';
+import { GrantStore } from '../identity/grants.ts';
+import { controlVersion, type DriverContract, type HelperContract, type HelperRequests } from '../protocol/control.ts';
+import type { Peer } from '../protocol/peer.ts';
+import type { CommandContext } from './command.ts';
+
+type Verbs = 'grants/list' | 'grants/add' | 'grants/rotate' | 'grants/revoke';
+
+export type GrantVerbs = {
+  [M in Verbs]: (params: HelperRequests[M]['params']) => Promise<HelperRequests[M]['result']>;
+};
+
+export async function withGrants<T>(context: CommandContext, use: (grants: GrantVerbs) => Promise<T>): Promise<T> {
+  const helper = await reachHelper(context);
+  if (!helper) return onFile(context, use);
+  try {
+    return await use({
+      'grants/list': (params) => helper.request('grants/list', params, context.signal),
+      'grants/add': (params) => helper.request('grants/add', params, context.signal),
+      'grants/rotate': (params) => helper.request('grants/rotate', params, context.signal),
+      'grants/revoke': (params) => helper.request('grants/revoke', params, context.signal),
+    });
+  } finally {
+    helper.close();
+  }
+}
+
+/** The first that answers; one of another version, or on its way out, is passed over: all share the file. */
+async function reachHelper({
+  paths,
+  signal,
+}: CommandContext): Promise<Peer<DriverContract, HelperContract> | undefined> {
+  for (const path of await findHelpers(paths)) {
+    try {
+      const peer = (await connectControl<DriverContract, HelperContract>(path)).start();
+      try {
+        await peer.request('hello', { version: controlVersion, trusted: false, folders: [] }, signal);
+        return peer;
+      } catch {
+        peer.close();
+      }
+    } catch {
+      // It ended between the look and the call.
+    }
+  }
+  return undefined;
+}
+
+async function onFile<T>({ files, paths, clock }: CommandContext, use: (grants: GrantVerbs) => Promise<T>): Promise<T> {
+  const store = new GrantStore({ files, path: paths.grants, clock, randomBytes });
+  try {
+    await store.load();
+    return await use({
+      'grants/list': async () => ({ grants: store.list() }),
+      'grants/add': (params) => store.add(params),
+      'grants/rotate': ({ id, overlapMs }) => store.rotate(id, overlapMs),
+      'grants/revoke': async ({ id }) => ({ grant: await store.revoke(id) }),
+    });
+  } finally {
+    store.close();
+  }
+}
