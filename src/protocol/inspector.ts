@@ -35,6 +35,8 @@ export type InspectorPage = {
   notifications: InspectorNotifications & {
     'panel/visible': { visible: boolean };
     'panel/select': { tunnel?: string };
+    /** Ask `panel/tunnels` again. */
+    'panel/tunnelsChanged': object;
   };
 };
 
@@ -44,6 +46,7 @@ export type InspectorHost = {
     /** Tunnels to choose from, for the drop-down. */
     'panel/tunnels': { params: object; result: { id: string; label: string; state: string }[] };
     'panel/copy': { params: { text: string }; result: null };
+    /** The words of `inspectorText.ts` in the window's language. */
     'panel/strings': { params: object; result: Record<string, string> };
   };
   notifications: { 'panel/log': { message: string; detail?: JsonValue } };
