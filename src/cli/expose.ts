@@ -1,10 +1,13 @@
 // `mcp-tunnel expose`: one tunnel in the foreground, until SIGINT or SIGTERM.
-import { writeFile } from 'node:fs/promises';
 import { TunnelError } from '../core/errors.ts';
-import type { Destination, GrantScope, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
+import { parseHostPort } from '../core/hostname.ts';
+import type { Destination, GrantScope, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
+import { announceTunnel } from './announceTunnel.ts';
 import { exchangeLine } from './exchangeLine.ts';
 import { TrafficFollower } from './followTraffic.ts';
+import { serveHealth } from './healthServer.ts';
+import { namedServer } from './namedServer.ts';
 import { startOwnHelper, type HelperPeer } from './ownHelper.ts';
 
 export type ExposeOptions = {
@@ -18,6 +21,8 @@ export type ExposeOptions = {
   expires?: number;
   policy?: string;
   tokenFile?: string;
+  /** `host:port` */
+  health?: string;
   traffic?: boolean;
 };
 
@@ -28,9 +33,10 @@ export async function expose(context: CommandContext, name: string | undefined, 
   const { output, signal, clock } = context;
   const destination = destinationOf(options);
   const closed = new AbortController();
+  let tunnel: TunnelInfo | undefined;
   let lastState = '';
   const showState = ({ tunnels }: { tunnels: TunnelInfo[] }): void => {
-    const tunnel = tunnels[0];
+    tunnel = tunnels[0];
     if (!tunnel || !ready || JSON.stringify(tunnel.state) === lastState) return;
     lastState = JSON.stringify(tunnel.state);
     output.event({ event: 'state', tunnel: tunnel.id, state: tunnel.state });
@@ -47,28 +53,31 @@ export async function expose(context: CommandContext, name: string | undefined, 
     },
     options.policy === undefined ? {} : { policy: options.policy },
   );
+  const health = options.health === undefined ? undefined : parseHostPort(options.health, 8080);
+  const healthServer = health && (await serveHealth(health, () => tunnel, clock));
   try {
-    const server = await serverOf(context, helper.peer, name, options);
+    const server = await namedServer(context, helper.peer, name, options);
     const grant = {
       name: `expose ${new Date(clock.now()).toISOString().slice(0, 16)}`,
       scope: scopeOf(options),
       expiresMs: clock.now() + (options.expires ?? defaultExpiresMs),
     };
     const request: OpenTunnel = {
-      server,
+      ...server,
       destination,
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.port === undefined ? {} : { port: options.port }),
       grant,
     };
     const opened = await helper.peer.request('tunnel/open', request, signal);
-    await announce(context, opened, options.tokenFile);
+    await announceTunnel(context, opened, options.tokenFile);
     ready = true;
     lastState = JSON.stringify(opened.tunnel.state);
     if (options.traffic || !output.json) await followTraffic(context, helper.peer, opened.tunnel.id);
     await ended(AbortSignal.any([signal, closed.signal]));
     if (closed.signal.aborted) throw closed.signal.reason;
   } finally {
+    await healthServer?.close();
     await helper.stop();
   }
 }
@@ -85,92 +94,6 @@ function destinationOf({ carrier = 'embedded', edge }: ExposeOptions): Destinati
 
 function scopeOf({ tools, readOnly }: ExposeOptions): GrantScope {
   return { ...(tools === undefined ? {} : { tools }), ...(readOnly ? { readOnly } : {}) };
-}
-
-/** The server as named: a command behind `--`, a URL, or the name of one that discovery finds in this folder. */
-async function serverOf(
-  context: CommandContext,
-  peer: HelperPeer,
-  name: string | undefined,
-  { url }: ExposeOptions,
-): Promise<OpenTunnel['server']> {
-  const [command, ...args] = context.commandLine;
-  const given = [name, url, command].filter((value) => value !== undefined);
-  if (given.length !== 1) {
-    throw new TunnelError(
-      'USAGE',
-      'name one server: NAME, --url URL, or -- COMMAND ARG…; `mcp-tunnel servers` lists names',
-    );
-  }
-  if (command !== undefined) {
-    const transport = { kind: 'stdio', command, args, env: {}, cwd: context.folder } as const;
-    return { inline: { name: nameOfCommand(command, args), transport: { ...transport, args: [...args] } } };
-  }
-  if (url !== undefined) return { inline: { name: nameOfUrl(url), transport: { kind: 'http', url, headers: {} } } };
-  const folders = [context.folder];
-  const { servers } = await peer.request('servers/list', { folders });
-  const found = servers.filter((server) => server.name === name || server.id === name);
-  if (found.length === 0)
-    throw new TunnelError(
-      'NOT_FOUND',
-      `no server “${name}” is defined in ${context.folder}; \`mcp-tunnel servers\` lists them`,
-    );
-  if (found.length > 1) {
-    const ids = found.map((server) => server.id).join(', ');
-    throw new TunnelError('USAGE', `“${name}” is defined more than once; name it by its id: ${ids}`);
-  }
-  const { transport, problem } = found[0]!;
-  if (problem !== undefined) throw new TunnelError('CONFIG_INVALID', `“${name}” cannot be exposed: ${problem}`);
-  return { inline: { name: found[0]!.name, transport } }; // Named on the command line: that is the agreement to run it.
-}
-
-/** `node …/server-everything/dist/index.js stdio` → `server-everything`; `npx -y @scope/thing` → `thing`. */
-export function nameOfCommand(command: string, args: readonly string[]): string {
-  const generic = /^(?:dist|build|lib|src|bin|index|main|server|cli|node_modules|\.|stdio)$/;
-  const words = [...args.filter((arg) => !arg.startsWith('-')), command];
-  for (const word of words) {
-    const parts = word
-      .split(/[\\/]/)
-      .map((part) => part.replace(/\.[a-z]+$/i, ''))
-      .reverse();
-    const telling = parts.find((part) => part !== '' && !generic.test(part) && !part.startsWith('@'));
-    if (telling) return telling;
-  }
-  return 'server';
-}
-
-function nameOfUrl(url: string): string {
-  try {
-    const { hostname, port } = new URL(url);
-    return port === '' ? hostname : `${hostname}-${port}`;
-  } catch {
-    throw new TunnelError('USAGE', `“${url}” is not a URL: write it like http://localhost:3000/mcp`);
-  }
-}
-
-async function announce(
-  { output }: CommandContext,
-  opened: OpenedTunnel,
-  tokenFile: string | undefined,
-): Promise<void> {
-  const { tunnel, token = '', readyMs } = opened;
-  const { id, server, hostname, url, loopbackUrl, caFile, privacy } = tunnel;
-  if (tokenFile !== undefined) await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
-  const shownToken = tokenFile === undefined ? { token } : { tokenFile };
-  output.event({
-    event: 'ready',
-    ...{ tunnel: id, server: server.name, hostname, url, loopbackUrl, ...shownToken, caFile, privacy, readyMs },
-  });
-  output.line({ text: `“${server.name}” is reachable.`, style: 'bold' });
-  output.line('  URL       ', { text: url ?? '', style: 'cyan' });
-  if (loopbackUrl !== undefined)
-    output.line('            ', { text: loopbackUrl, style: 'cyan' }, '  (where *.localhost does not resolve)');
-  output.line('  Token     ', tokenFile ?? token);
-  if (caFile !== undefined) output.line('  CA file   ', `${caFile}  (NODE_EXTRA_CA_CERTS for Node clients)`);
-  if (tunnel.destination.carrier === 'embedded')
-    output.line('  Reach     ', 'this machine only: agents elsewhere need `--carrier edge`');
-  output.line('  Stop      ', 'Ctrl-C');
-  output.line();
 }
 
 async function followTraffic({ output }: CommandContext, peer: HelperPeer, tunnel: string): Promise<void> {

@@ -1,0 +1,30 @@
+// The first thing `expose` says: the contract's `ready` line, or for people the URL, the token and what they need.
+import type { OpenedTunnel } from '../protocol/control.ts';
+import type { CommandContext } from './command.ts';
+import { writeSecret } from './secretText.ts';
+
+export async function announceTunnel(
+  context: CommandContext,
+  opened: OpenedTunnel,
+  tokenFile: string | undefined,
+): Promise<void> {
+  const { tunnel, token = '', readyMs } = opened;
+  const { id, server, hostname, url, loopbackUrl, caFile, privacy } = tunnel;
+  if (tokenFile !== undefined) await writeSecret(context, tokenFile, token);
+  const { output } = context;
+  const shownToken = tokenFile === undefined ? { token } : { tokenFile };
+  output.event({
+    event: 'ready',
+    ...{ tunnel: id, server: server.name, hostname, url, loopbackUrl, ...shownToken, caFile, privacy, readyMs },
+  });
+  output.line({ text: `“${server.name}” is reachable.`, style: 'bold' });
+  output.line('  URL       ', { text: url ?? '', style: 'cyan' });
+  if (loopbackUrl !== undefined)
+    output.line('            ', { text: loopbackUrl, style: 'cyan' }, '  (where *.localhost does not resolve)');
+  output.line('  Token     ', tokenFile ?? token);
+  if (caFile !== undefined) output.line('  CA file   ', `${caFile}  (NODE_EXTRA_CA_CERTS for Node clients)`);
+  if (tunnel.destination.carrier === 'embedded')
+    output.line('  Reach     ', 'this machine only: agents elsewhere need `--carrier edge`');
+  output.line('  Stop      ', 'Ctrl-C');
+  output.line();
+}

@@ -1,0 +1,68 @@
+// Which server `expose` is asked for: a command behind `--`, a URL, or the name of one that discovery finds here.
+import { TunnelError } from '../core/errors.ts';
+import type { OpenTunnel } from '../protocol/control.ts';
+import type { CommandContext } from './command.ts';
+import type { HelperPeer } from './ownHelper.ts';
+
+/** Throws `USAGE`, `NOT_FOUND`, or `CONFIG_INVALID` for one that cannot run as it is declared. */
+export async function namedServer(
+  context: CommandContext,
+  peer: HelperPeer,
+  name: string | undefined,
+  { url }: { url?: string },
+): Promise<Pick<OpenTunnel, 'server' | 'consent'>> {
+  const [command, ...args] = context.commandLine;
+  const given = [name, url, command].filter((value) => value !== undefined);
+  if (given.length !== 1) {
+    throw new TunnelError(
+      'USAGE',
+      'name one server: NAME, --url URL, or -- COMMAND ARG…; `mcp-tunnel servers` lists names',
+    );
+  }
+  if (command !== undefined) {
+    const transport = { kind: 'stdio' as const, command, env: {}, cwd: context.folder };
+    return { server: { inline: { name: nameOfCommand(command, args), transport: { ...transport, args } } } };
+  }
+  if (url !== undefined)
+    return { server: { inline: { name: nameOfUrl(url), transport: { kind: 'http', url, headers: {} } } } };
+  const folders = [context.folder];
+  const { servers } = await peer.request('servers/list', { folders });
+  const found = servers.filter((server) => server.name === name || server.id === name);
+  if (found.length === 0)
+    throw new TunnelError(
+      'NOT_FOUND',
+      `no server “${name}” is defined in ${context.folder}; \`mcp-tunnel servers\` lists them`,
+    );
+  if (found.length > 1) {
+    const ids = found.map((server) => server.id).join(', ');
+    throw new TunnelError('USAGE', `“${name}” is defined more than once; name it by its id: ${ids}`);
+  }
+  const { id } = found[0]!;
+  // Named on the command line: that is the agreement to run it as it is declared now.
+  const { plan } = await peer.request('servers/plan', { id, folders });
+  return { server: { id, folders }, consent: plan.hash };
+}
+
+/** `node …/server-everything/dist/index.js stdio` → `server-everything`; `npx -y @scope/thing` → `thing`. */
+export function nameOfCommand(command: string, args: readonly string[]): string {
+  const generic = /^(?:dist|build|lib|src|bin|index|main|server|cli|node_modules|\.|stdio)$/;
+  const words = [...args.filter((arg) => !arg.startsWith('-')), command];
+  for (const word of words) {
+    const parts = word
+      .split(/[\\/]/)
+      .map((part) => part.replace(/\.[a-z]+$/i, ''))
+      .reverse();
+    const telling = parts.find((part) => part !== '' && !generic.test(part) && !part.startsWith('@'));
+    if (telling) return telling;
+  }
+  return 'server';
+}
+
+function nameOfUrl(url: string): string {
+  try {
+    const { hostname, port } = new URL(url);
+    return port === '' ? hostname : `${hostname}-${port}`;
+  } catch {
+    throw new TunnelError('USAGE', `“${url}” is not a URL: write it like http://localhost:3000/mcp`);
+  }
+}
