@@ -36,7 +36,10 @@ export type DoorOptions = {
   signal: AbortSignal;
 };
 
-/** Throws `EDGE_UNREACHABLE`, `EDGE_IDENTITY`, `CERTIFICATE_INVALID` or the signal's reason; nothing stays open then. */
+/**
+ * Throws `EDGE_UNREACHABLE`, `EDGE_IDENTITY`, `CERTIFICATE_INVALID` or the signal's reason; nothing stays open then.
+ * The socket has no listener for 'error' any more: the caller adds one before it waits for anything.
+ */
 export async function openDoor(options: DoorOptions): Promise<TLSSocket> {
   const { edge, door } = options;
   const [first, ...others] = options.address === undefined ? addresses(edge.host, door) : [options.address];
