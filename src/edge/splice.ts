@@ -42,7 +42,7 @@ export function splice(socket: Socket, stream: VisitorStream, { clock, held, gro
   });
 
   stream.once('close', () => {
-    if (stream.rstCode !== 0) socket.resetAndDestroy(); // Cut: it must not look like an end.
+    if (stream.rstCode !== 0) cutOff(socket);
     if (socket.destroyed) return;
     // Closing with unread bytes would reset the connection under the last answer, so they are read first.
     const linger = clock.after(lingerMs, () => socket.destroy());
@@ -50,4 +50,11 @@ export function splice(socket: Socket, stream: VisitorStream, { clock, held, gro
     socket.end();
     socket.resume();
   });
+}
+
+/** It must not look like an end. */
+function cutOff(socket: Socket): void {
+  // A reset while the end is on its way fails and leaves the socket open for ever.
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

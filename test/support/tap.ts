@@ -34,7 +34,7 @@ export class Tap {
 
   /** Resets every connection that stands; new ones pass. */
   cut(): void {
-    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+    for (const pair of this.#pairs) for (const socket of pair) if (!socket.writableEnded) socket.resetAndDestroy();
   }
 
   /** Nothing passes any more, and nobody is told. */
