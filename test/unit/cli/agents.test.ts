@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
+import { TunnelError } from '../../../src/core/errors.ts';
+import { Lifetime } from '../../../src/core/lifetime.ts';
+import { serveControl } from '../../../src/helper/controlSocket.ts';
+import { PrivateFileStore } from '../../../src/helper/privateFiles.ts';
+import { GrantStore } from '../../../src/identity/grants.ts';
+import type { DriverContract, GrantInfo, HelperContract } from '../../../src/protocol/control.ts';
+import { World } from './world.ts';
+
+let world: World;
+let lifetime: Lifetime;
+beforeEach(async () => {
+  world = await World.make();
+  lifetime = new Lifetime();
+});
+afterEach(async () => {
+  await lifetime.close();
+  await world.close();
+});
+
+async function store(): Promise<GrantStore> {
+  const files = new PrivateFileStore();
+  const grants = lifetime.add(new GrantStore({ files, path: world.paths.grants, clock: systemClock, randomBytes }));
+  await grants.load();
+  return grants;
+}
+const kindOf = async (token: unknown) => (await store()).authenticate(`Bearer ${String(token)}`, 'any').kind;
+const first = (ran: { events: Record<string, unknown>[] }) => ran.events[0] as { grant: GrantInfo; token: string };
+
+describe('agents', () => {
+  it('adds one that is let in, with its scope and expiry, and prints the token once', async () => {
+    const { grant, token } = first(
+      await world.run(['agents', 'add', 'claude', '--tools', 'get-*', '--read-only', '--expires', '1h', '--json']),
+    );
+    expect(grant.scope).toEqual({ servers: ['*'], tools: ['get-*'], readOnly: true });
+    expect(grant.expiresMs - grant.createdMs).toBeLessThanOrEqual(3_600_000);
+    expect(await kindOf(token)).toBe('principal');
+    const { out } = await world.run(['agents', 'list']);
+    expect(out).toContain('claude');
+    expect(out).not.toContain(token);
+    expect(await readFile(world.paths.grants, 'utf8')).not.toContain(token);
+  });
+
+  it('writes the token to a file that only this user can read, and then not to stdout', async () => {
+    await writeFile(join(world.folder, 'token.txt'), 'old', { mode: 0o644 });
+    const ran = await world.run(['agents', 'add', 'claude', '--token-file', 'token.txt', '--json']);
+    const token = (await readFile(join(world.folder, 'token.txt'), 'utf8')).trim();
+    expect(await kindOf(token)).toBe('principal');
+    expect((await stat(join(world.folder, 'token.txt'))).mode & 0o777).toBe(0o600);
+    expect(ran.out + ran.err).not.toContain(token);
+  });
+
+  it('binds one to servers that are defined here', async () => {
+    await writeFile(join(world.folder, '.mcp.json'), '{"mcpServers":{"a":{"command":"x"}}}');
+    const [server] = (await world.run(['servers', '--json'])).events;
+    const { grant } = first(await world.run(['agents', 'add', 'claude', '--server', 'a', '--json']));
+    expect(grant.scope.servers).toEqual([server?.['id']]);
+    expect(await world.run(['agents', 'add', 'x', '--server', 'none'])).toMatchObject({ code: 2 });
+    await mkdir(join(world.folder, '.cursor'));
+    await writeFile(join(world.folder, '.cursor/mcp.json'), '{"mcpServers":{"a":{"command":"x"}}}');
+    const twice = await world.run(['agents', 'add', 'x', '--server', 'a']);
+    expect(twice).toMatchObject({ code: 2, err: expect.stringContaining('name it by its id') });
+  });
+
+  it('rotates and revokes by name or id', async () => {
+    const { grant, token } = first(await world.run(['agents', 'add', 'claude', '--json']));
+    const rotated = first(await world.run(['agents', 'rotate', 'claude', '--overlap', '1ms', '--json']));
+    expect(await kindOf(rotated.token)).toBe('principal');
+    expect(await kindOf(token)).toBe('refused');
+    expect(await world.run(['agents', 'revoke', grant.id])).toMatchObject({ code: 0 });
+    expect(await kindOf(rotated.token)).toBe('refused');
+    expect(await world.run(['agents', 'rotate', 'claude'])).toMatchObject({ code: 2 });
+    expect((await world.run(['agents', 'list'])).out).toContain('revoked');
+  });
+
+  it('asks which, when a name is not enough, and prefers the one that is still let in', async () => {
+    const one = first(await world.run(['agents', 'add', 'claude', '--json'])).grant;
+    const two = first(await world.run(['agents', 'add', 'claude', '--json'])).grant;
+    const { code, err } = await world.run(['agents', 'revoke', 'claude']);
+    expect(code).toBe(2);
+    expect(err).toContain(`${one.id}, ${two.id}`);
+    await world.run(['agents', 'revoke', one.id]);
+    expect(await world.run(['agents', 'revoke', 'claude'])).toMatchObject({ code: 0 });
+    expect(await world.run(['agents', 'revoke', 'nobody'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('nobody'),
+    });
+  });
+
+  it('names a grants file that is damaged and leaves it alone', async () => {
+    await mkdir(world.paths.home, { recursive: true });
+    await writeFile(world.paths.grants, '{"version":1,"grants":[{}');
+    const { code, err } = await world.run(['agents', 'add', 'claude']);
+    expect(code).toBe(2);
+    expect(err).toContain(world.paths.grants);
+    expect(await readFile(world.paths.grants, 'utf8')).toBe('{"version":1,"grants":[{}');
+  });
+
+  it('asks a running helper', async () => {
+    const asked: string[] = [];
+    const grants = await store();
+    lifetime.add(
+      await serveControl<HelperContract, DriverContract>(world.paths.helperSocket('one'), (peer) => {
+        peer.handle('hello', ({ folders, trusted }) => {
+          asked.push(`hello ${trusted} ${folders.length}`);
+          return { version: 1, helperId: 'one', product: 'test', pid: 1, home: world.paths.home };
+        });
+        peer.handle('grants/add', (params) => {
+          asked.push('add');
+          return grants.add(params);
+        });
+      }),
+    );
+    const { token } = first(await world.run(['agents', 'add', 'claude', '--json']));
+    expect(asked).toEqual(['hello false 0', 'add']);
+    expect(grants.authenticate(`Bearer ${token}`, 'any').kind).toBe('principal');
+  });
+
+  it('works on the file when the helper it finds is of another version', async () => {
+    lifetime.add(
+      await serveControl<HelperContract, DriverContract>(world.paths.helperSocket('one'), (peer) => {
+        peer.handle('hello', () => {
+          throw new TunnelError('USAGE', 'another version');
+        });
+      }),
+    );
+    const { token } = first(await world.run(['agents', 'add', 'claude', '--json']));
+    expect(await kindOf(token)).toBe('principal');
+  });
+});

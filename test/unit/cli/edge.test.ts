@@ -1,0 +1,130 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Ran } from './world.ts';
+import { World } from './world.ts';
+
+let world: World;
+let stop: AbortController;
+let running: Promise<Ran>[];
+beforeEach(async () => {
+  world = await World.make();
+  stop = new AbortController();
+  running = [];
+});
+afterEach(async () => {
+  stop.abort();
+  await Promise.all(running);
+  await world.close();
+});
+
+type Ready = { domain: string; edge: string; address: string; pin: string; data: string };
+
+/** Starts an edge and resolves with its `ready` line. */
+function startEdge(...more: string[]): Promise<Ready> {
+  return new Promise((resolve, reject) => {
+    const words = ['edge', 'run', '--domain', 'edge.localhost', '--listen', '127.0.0.1:0', '--json', ...more];
+    const onOut = (text: string): void => resolve(JSON.parse(text.split('\n', 1)[0] ?? '') as Ready);
+    const run = world.run(words, { signal: stop.signal, onOut });
+    running.push(run);
+    void run.then(({ err }) => reject(new Error(err)));
+  });
+}
+
+describe('edge', () => {
+  it('runs until it is stopped, and says how to reach and pin it', async () => {
+    const ready = await startEdge();
+    expect(ready).toMatchObject({
+      event: 'ready',
+      domain: 'edge.localhost',
+      edge: expect.stringMatching(/^edge\.localhost:\d+$/),
+      address: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      pin: expect.stringMatching(/^sha256\//),
+      data: join(world.paths.home, 'edge'),
+    });
+    stop.abort();
+    expect(await running[0]).toMatchObject({ code: 0 });
+  });
+
+  it('keeps its pin and domain for the next start', async () => {
+    const first = await startEdge();
+    stop.abort();
+    await running[0];
+    stop = new AbortController();
+    expect((await startEdge()).pin).toBe(first.pin);
+    stop.abort();
+    await running[1];
+    const other = await world.run(['edge', 'run', '--domain', 'other.localhost', '--listen', '127.0.0.1:0']);
+    expect(other).toMatchObject({ code: 2, err: expect.stringContaining('holds the data of edge.localhost') });
+  });
+
+  it('lets one edge at a time have its data', async () => {
+    await startEdge();
+    const second = await world.run(['edge', 'run', '--listen', '127.0.0.1:0', '--json']);
+    expect(second).toMatchObject({ code: 2, events: [{ event: 'error', code: 'CONFLICT' }] });
+    expect(second.err).toContain('is running already');
+  });
+
+  it('makes tokens while it runs and while it does not', async () => {
+    const { edge, pin } = await startEdge();
+    const token = async (...more: string[]) => (await world.run(['edge', 'token', '--json', ...more])).events[0];
+    expect(await token()).toMatchObject({ event: 'token', token: expect.stringMatching(/^mcpe_/), edge, pin });
+    stop.abort();
+    await running[0];
+    expect(await token('--label', 'ada-*')).toMatchObject({ token: expect.stringMatching(/^mcpe_/), edge, pin });
+    expect(await token('--label', '///')).toMatchObject({ event: 'error', code: 'USAGE' });
+  });
+
+  it('writes a token to a private file and then not to stdout', async () => {
+    await startEdge();
+    const ran = await world.run(['edge', 'token', '--token-file', 'sub/token.txt', '--json']);
+    const file = join(world.folder, 'sub/token.txt');
+    const token = (await readFile(file, 'utf8')).trim();
+    expect(token).toMatch(/^mcpe_/);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(ran.out + ran.err).not.toContain(token);
+  });
+
+  it('says that there is no edge where none ever ran', async () => {
+    for (const verb of [['token'], ['routes'], ['revoke', '0123456789abcdef01234567']]) {
+      const ran = await world.run(['edge', ...verb, '--data', 'nowhere']);
+      expect(ran).toMatchObject({ code: 2, err: expect.stringContaining('no edge has its data in') });
+    }
+  });
+
+  it('shows no routes yet, and refuses to revoke whom it does not know', async () => {
+    await startEdge();
+    expect((await world.run(['edge', 'routes'])).out).toContain('No name is owned');
+    const unknown = await world.run(['edge', 'revoke', '0123456789abcdef01234567', '--json']);
+    expect(unknown).toMatchObject({ code: 2, events: [{ event: 'error', code: 'NOT_FOUND' }] });
+  });
+
+  it('needs a domain the first time, and both files of a certificate', async () => {
+    expect(await world.run(['edge', 'run'])).toMatchObject({ code: 2, err: expect.stringContaining('--domain') });
+    const half = await world.run(['edge', 'run', '--domain', 'edge.localhost', '--cert', 'x.pem']);
+    expect(half).toMatchObject({ code: 2, err: expect.stringContaining('go together') });
+    const none = await world.run(['edge', 'run', '--domain', 'edge.localhost', '--cert', 'x.pem', '--key', 'y.pem']);
+    expect(none).toMatchObject({ code: 2, err: expect.stringContaining('x.pem cannot be read (ENOENT)') });
+  });
+
+  it('names the port that is in use, and leaves nothing open', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    const ran = await world.run(['edge', 'run', '--domain', 'edge.localhost', '--listen', `127.0.0.1:${port}`]);
+    expect(ran).toMatchObject({ code: 4, err: expect.stringContaining(String(port)) });
+    await new Promise((resolve) => taken.close(resolve));
+    await startEdge();
+  });
+
+  it('names a settings file that is damaged', async () => {
+    const data = join(world.folder, 'data');
+    await mkdir(data);
+    await writeFile(join(data, 'settings.json'), '{"version":1');
+    expect(await world.run(['edge', 'routes', '--data', 'data'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(join(data, 'settings.json')),
+    });
+  });
+});

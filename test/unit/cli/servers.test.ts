@@ -1,0 +1,86 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { World } from './world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await World.make();
+});
+afterEach(() => world.close());
+
+const put = (text: string) => writeFile(join(world.folder, '.mcp.json'), text);
+
+describe('servers', () => {
+  it('shows name, kind, what runs, place and problems', async () => {
+    await put(
+      '{"mcpServers":{\n"a":{"command":"node","args":["my server.js"]},\n"b":{"url":"http://localhost:1/mcp","disabled":true},\n"c":5}}',
+    );
+    const { code, out } = await world.run(['servers']);
+    expect(code).toBe(0);
+    expect(out).toBe(
+      [
+        'NAME  KIND   RUNS                    DEFINED IN',
+        'a     stdio  node "my server.js"     .mcp.json:2',
+        'b     http   http://localhost:1/mcp  .mcp.json:3',
+        '',
+        'b: it is disabled in this file (.mcp.json:3)',
+        '.mcp.json:4:5: mcpServers.c must be an object',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('is one object a line with --json, without a value of env or headers', async () => {
+    world.env['TOKEN'] = 'very-secret';
+    await put(
+      '{"mcpServers":{"a":{"command":"x","env":{"K":"${TOKEN}"}},"b":{"url":"http://h","headers":{"A":"${TOKEN}"}},"c":5}}',
+    );
+    const { events, out } = await world.run(['servers', '--json']);
+    expect(events).toMatchObject([
+      {
+        event: 'server',
+        name: 'a',
+        kind: 'stdio',
+        command: 'x',
+        args: [],
+        envNames: ['K'],
+        format: 'claude-code',
+        line: 1,
+      },
+      { event: 'server', name: 'b', kind: 'http', url: 'http://h', headerNames: ['A'] },
+      { event: 'problem', file: join(world.folder, '.mcp.json'), line: 1, message: 'mcpServers.c must be an object' },
+    ]);
+    expect(out).not.toContain('very-secret');
+  });
+
+  it('lets no name act on the terminal or fake a line', async () => {
+    await put(JSON.stringify({ mcpServers: { 'evil\u001b[2J\nfaked': { command: '\u001b]0;title\u0007' } } }));
+    const { out } = await world.run(['servers']);
+    expect(out.includes('\u001b') || out.includes('\u0007')).toBe(false);
+    expect(out.split('\n').length).toBe(3);
+  });
+
+  it('says where it looked when there is nothing', async () => {
+    expect((await world.run(['servers'])).out).toContain('Looked for .vscode/mcp.json');
+    expect(await world.run(['servers', '--json'])).toMatchObject({ code: 0, out: '' });
+  });
+
+  it('refuses a folder that is none', async () => {
+    await put('{}');
+    expect(await world.run(['servers', 'none'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('there is no folder'),
+    });
+    expect(await world.run(['servers', '.mcp.json'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('is a file'),
+    });
+  });
+
+  it('looks into the folder that is named', async () => {
+    await mkdir(join(world.folder, 'sub/.cursor'), { recursive: true });
+    await writeFile(join(world.folder, 'sub/.cursor/mcp.json'), '{"mcpServers":{"a":{"command":"x"}}}');
+    expect((await world.run(['servers', 'sub', '--json'])).events).toMatchObject([{ name: 'a', format: 'cursor' }]);
+  });
+});
