@@ -3,15 +3,16 @@
 export type Unsubscribe = () => void;
 
 export class Emitter<T> {
-  readonly #listeners = new Set<(value: T) => void>();
+  readonly #listeners = new Set<{ listener: (value: T) => void }>();
 
   readonly on = (listener: (value: T) => void): Unsubscribe => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const entry = { listener }; // One function may listen twice, and each time for itself.
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
   };
 
   emit(value: T): void {
-    for (const listener of this.#listeners) {
+    for (const { listener } of this.#listeners) {
       try {
         listener(value);
       } catch (error) {

@@ -25,7 +25,6 @@ export function makeLabel(serverName: string, random: Random): string {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')
-    .replace(/^xn--+/, '')
     .slice(0, 40)
     .replace(/-+$/, '');
   const suffix = Array.from({ length: 4 }, () => alphabet[Math.floor(random() * alphabet.length)]).join('');
@@ -36,7 +35,7 @@ export type HostPort = { host: string; port: number };
 
 /** `host`, `host:port`, `[v6]:port` → its parts. Throws `USAGE` naming the text. */
 export function parseHostPort(text: string, defaultPort: number): HostPort {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]+))(?::(\d{1,5}))?$/.exec(text);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s?#%\\]+))(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   if (!host || port < 1 || port > 65_535) throw new TunnelError('USAGE', `“${text}” is not a host or host:port`);

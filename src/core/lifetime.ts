@@ -20,7 +20,7 @@ export class Lifetime implements Closable {
   }
 
   add<T extends Closable>(closable: T): T {
-    if (this.#closing) void Promise.resolve(closable.close()).catch(() => {}); // Nobody is left to hear of it.
+    if (this.#closing) void closeQuietly(closable);
     else this.#owned.push(closable);
     return closable;
   }
@@ -41,12 +41,16 @@ export class Lifetime implements Closable {
    * the first failure is thrown at the end.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#closeAll();
-    return this.#closing;
+    if (this.#closing) return this.#closing;
+    // Set before anybody hears of it: what the signal's listeners add or close must find a closing lifetime.
+    const { promise, resolve, reject } = withResolvers();
+    this.#closing = promise;
+    this.#controller.abort();
+    this.#closeAll().then(resolve, reject);
+    return promise;
   }
 
   async #closeAll(): Promise<void> {
-    this.#controller.abort();
     const failures: unknown[] = [];
     for (let closable = this.#owned.pop(); closable; closable = this.#owned.pop()) {
       try {
@@ -57,4 +61,23 @@ export class Lifetime implements Closable {
     }
     if (failures.length > 0) throw failures[0];
   }
+}
+
+async function closeQuietly(closable: Closable): Promise<void> {
+  try {
+    await closable.close();
+  } catch {
+    // It came too late: nobody is left to hear of it.
+  }
+}
+
+/** `Promise.withResolvers` (ES2024), which Node 20 does not have. */
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve!: () => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
 }

@@ -1,5 +1,6 @@
 // Bytes in, lines out: splits on LF only (a CR before it is kept out), one byte at a time or a megabyte at once.
 // A line over the limit is dropped whole and reported once; the next line is read normally.
+import { ByteBuffer } from './byteBuffer.ts';
 import { TunnelError } from './errors.ts';
 
 export type LineSplitterOptions = {
@@ -16,8 +17,7 @@ const CR = 0x0d;
 export class LineSplitter {
   readonly #options: LineSplitterOptions;
   readonly #decoder = new TextDecoder('utf-8');
-  #parts: Uint8Array[] = [];
-  #bytes = 0;
+  readonly #line = new ByteBuffer();
   #skipping = false;
 
   constructor(options: LineSplitterOptions) {
@@ -36,34 +36,25 @@ export class LineSplitter {
 
   /** At the end of the input: a last line without LF counts. */
   end(): void {
-    if (this.#bytes > 0 || this.#skipping) this.#endLine();
+    if (this.#line.length > 0 || this.#skipping) this.#endLine();
   }
 
   #keep(part: Uint8Array): void {
     if (part.length === 0 || this.#skipping) return;
-    if (this.#bytes + part.length > this.#options.maxLineBytes) {
+    if (this.#line.length + part.length > this.#options.maxLineBytes) {
       this.#skipping = true;
-      this.#parts = [];
-      this.#bytes = 0;
+      this.#line.clear();
       this.#options.onOverlong(new TunnelError('LIMIT', `a line is longer than ${this.#options.maxLineBytes} bytes`));
       return;
     }
-    this.#parts.push(part.slice()); // The source may reuse its buffer.
-    this.#bytes += part.length;
+    this.#line.append(part);
   }
 
   #endLine(): void {
     const skipped = this.#skipping;
-    const bytes = new Uint8Array(this.#bytes);
-    let offset = 0;
-    for (const part of this.#parts) {
-      bytes.set(part, offset);
-      offset += part.length;
-    }
-    this.#parts = [];
-    this.#bytes = 0;
     this.#skipping = false;
     if (skipped) return;
+    const bytes = this.#line.take();
     const line = bytes.at(-1) === CR ? bytes.subarray(0, -1) : bytes;
     this.#options.onLine(this.#decoder.decode(line), line);
   }

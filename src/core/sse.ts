@@ -1,6 +1,8 @@
 // Server-sent events (WHATWG HTML §9.2) read from bytes, and written.
 // The reader keeps each event's exact bytes, so that a gateway can look at a copy and pass the original on.
 
+import { ByteBuffer } from './byteBuffer.ts';
+
 export type SseEvent = {
   /** The `event` field; `message` where it is absent. */
   type: string;
@@ -25,9 +27,9 @@ const CR = 0x0d;
 /** Throws `RangeError` from `push` when one event grows over the limit; the reader is of no use after that. */
 export class SseReader {
   readonly #options: SseReaderOptions;
-  readonly #decoder = new TextDecoder('utf-8');
-  #parts: Uint8Array[] = [];
-  #bytes = 0;
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  readonly #event = new ByteBuffer();
+  #isFirst = true;
   /** True while the current line has no byte yet. */
   #lineEmpty = true;
   #lastWasCr = false;
@@ -49,7 +51,7 @@ export class SseReader {
       // without waiting for a byte that may never come, the LF follows as a block of its own.
       const secondHalf = byte === LF && this.#lastWasCr;
       this.#lastWasCr = byte === CR;
-      const eventEnds = secondHalf ? this.#bytes === 0 && at === from : this.#lineEmpty;
+      const eventEnds = secondHalf ? this.#event.length === 0 && at === from : this.#lineEmpty;
       this.#lineEmpty = true;
       if (!eventEnds) continue;
       this.#keep(chunk.subarray(from, at + 1));
@@ -61,23 +63,24 @@ export class SseReader {
 
   /** Bytes of an unfinished event: what is left when the stream ended in the middle of one. */
   get rest(): Uint8Array {
-    return join(this.#parts, this.#bytes);
+    return this.#event.copy();
   }
 
   #keep(part: Uint8Array): void {
     if (part.length === 0) return;
-    this.#bytes += part.length;
-    if (this.#bytes > this.#options.maxEventBytes) {
+    if (this.#event.length + part.length > this.#options.maxEventBytes) {
       throw new RangeError(`an SSE event is larger than ${this.#options.maxEventBytes} bytes`);
     }
-    this.#parts.push(part.slice()); // The source may reuse its buffer.
+    this.#event.append(part);
   }
 
   #emit(): void {
-    const raw = this.rest;
-    this.#parts = [];
-    this.#bytes = 0;
-    this.#options.onEvent({ ...parseBlock(this.#decoder.decode(raw)), raw });
+    const raw = this.#event.take();
+    const text = this.#decoder.decode(raw);
+    // A byte order mark counts only at the start of the stream; anywhere else it is part of a field's name.
+    const block = parseBlock(this.#isFirst ? text.replace(/^\uFEFF/, '') : text);
+    this.#isFirst = false;
+    this.#options.onEvent({ ...block, raw });
   }
 }
 
@@ -85,7 +88,7 @@ function parseBlock(text: string): Omit<SseEvent, 'raw'> {
   let type = '';
   let id: string | undefined;
   const data: string[] = [];
-  for (const line of text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/)) {
+  for (const line of text.split(/\r\n|\n|\r/)) {
     const colon = line.indexOf(':');
     if (colon === 0 || line === '') continue;
     const field = colon < 0 ? line : line.slice(0, colon);
@@ -108,14 +111,4 @@ export function formatSse(event: { data: string; type?: string; id?: string; ret
     .map((line) => `data: ${line}\n`)
     .join('');
   return `${head}${data}\n`;
-}
-
-function join(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const joined = new Uint8Array(bytes);
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
 }

@@ -11,7 +11,7 @@ export type StrictJsonLimits = {
 export const strictJsonLimits: StrictJsonLimits = { maxDepth: 64 };
 
 export class StrictJsonError extends Error {
-  /** Where it shows, in UTF-16 units from the start (bytes for invalid UTF-8 are not known: 0). */
+  /** Where it shows, in UTF-16 units from the start; 0 where nobody knows (invalid UTF-8, much of what is no JSON). */
   readonly offset: number;
   /** One clause, fit for an agent: never a part of the text itself. */
   readonly reason: string;

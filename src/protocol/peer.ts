@@ -114,6 +114,7 @@ export class Peer<Mine extends Contract, Theirs extends Contract> {
   }
 
   async #answer(id: number, method: string, params: JsonValue | undefined): Promise<void> {
+    if (this.#running.has(id)) return; // The first request with this id will be answered; a second has no answer of its own.
     const handler = this.#handlers.get(method);
     const controller = new AbortController();
     try {

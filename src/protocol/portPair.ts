@@ -21,7 +21,7 @@ class LocalPort implements Port {
   }
 
   send(text: string): void {
-    queueMicrotask(() => this.#other?.deliver(text));
+    if (!this.#isClosed) queueMicrotask(() => this.#other?.deliver(text));
   }
 
   onMessage(receive: (text: string) => void): void {
@@ -38,7 +38,7 @@ class LocalPort implements Port {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#closed?.();
-    this.#other?.close();
+    queueMicrotask(() => this.#other?.close()); // After what was sent before.
   }
 
   deliver(text: string): void {
