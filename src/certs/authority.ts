@@ -11,8 +11,8 @@ import { isPermitted, nameConstraints, type PermittedNames } from './nameConstra
 import { hostName, type AltName } from './subjectAltName.ts';
 import { clockSkewMs, extensionOf, signCertificate } from './x509.ts';
 
-export const authorityFile = 'authority.pem';
-export const authorityYears = 10;
+const authorityFile = 'authority.pem';
+const authorityYears = 10;
 
 const dayMs = 86_400_000;
 const PEM_BLOCKS =

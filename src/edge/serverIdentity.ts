@@ -10,7 +10,7 @@ import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
 import { doorLabels } from '../protocol/edge.ts';
 
-export const serverKeyFile = 'server-key.pem';
+const serverKeyFile = 'server-key.pem';
 export const serverDays = 90;
 
 /** PEM both; `pin` is what a connector can name instead of a CA. */

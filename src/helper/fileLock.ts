@@ -9,7 +9,7 @@ import { systemCode, TunnelError } from '../core/errors.ts';
 import { isRunning, processStart, removeFile } from './platformFiles.ts';
 
 /** A change takes milliseconds; whoever holds the lock for longer hangs. */
-export const lockWaitMs = 10_000;
+const lockWaitMs = 10_000;
 
 /** A holder in another container or on another machine cannot be looked at; after this its lock counts as left behind. */
 export const foreignLockMs = 60_000;
@@ -21,7 +21,7 @@ const pollMs = 20;
 
 type Holder = { id: string; pid: number; start: string | null; host: string };
 
-/** Resolves with the function that lets go. Throws `CONFLICT` after {@link lockWaitMs}, or the system's error. */
+/** Resolves with the function that lets go. Throws `CONFLICT` after `waitMs`, or the system's error. */
 export async function lockFile(path: string, waitMs = lockWaitMs): Promise<() => Promise<void>> {
   const lock = `${path}.lock`;
   const start = await processStart(process.pid);

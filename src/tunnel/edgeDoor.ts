@@ -52,7 +52,7 @@ export async function openDoor(options: DoorOptions): Promise<TLSSocket> {
   }
 }
 
-export const isUnknownName = (error: unknown): boolean =>
+const isUnknownName = (error: unknown): boolean =>
   error instanceof TunnelError && ['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'].includes(systemCode(error.cause) ?? '');
 
 /** Names below `localhost` are this machine (RFC 6761 §6.3), though most resolvers do not know. */

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { EdgeState } from '../../src/edge/edgeState.ts';
@@ -17,7 +18,7 @@ let worker: string;
 
 beforeAll(async () => {
   buildFolder = await mkdtemp(join(tmpdir(), 'mcp-tunnel-test-'));
-  worker = await bundle('test/integration/privateFilesWorker.ts', buildFolder);
+  worker = await bundle(fileURLToPath(new URL('./privateFilesWorker.ts', import.meta.url)), buildFolder);
 });
 afterAll(() => rm(buildFolder, { recursive: true, force: true }));
 
