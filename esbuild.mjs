@@ -22,7 +22,14 @@ const onDemand = {
       kind === 'dynamic-import' ? { path: './demoAgent.js', external: true } : undefined,
     ),
 };
-const node = { ...common, plugins: [onDemand], platform: 'node', format: 'cjs', target: 'node20.19' };
+const node = {
+  ...common,
+  plugins: [onDemand],
+  mainFields: ['module', 'main'],
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.19',
+};
 const targets = [
   { ...node, entryPoints: ['src/cli/product.ts'], outfile: 'dist/helper.js' },
   { ...node, entryPoints: ['src/cli/demoAgent.ts'], outfile: 'dist/demoAgent.js' },

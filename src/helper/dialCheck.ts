@@ -2,7 +2,7 @@
 // which file lacks which entry.
 import { TunnelError, type ErrorCode } from '../core/errors.ts';
 import { parseHostPort } from '../core/hostname.ts';
-import { mayDial, mayRun, type Verdict } from '../policy/destinations.ts';
+import { mayDial, mayPlan, mayRun, type Verdict } from '../policy/destinations.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { Destination, DestinationChoice, ServerTransport } from '../protocol/control.ts';
 
@@ -19,7 +19,7 @@ export type DialCheck = {
 
 export function makeDialCheck(policy: PolicyStore): DialCheck {
   const verdict = (destination: Destination): Verdict =>
-    mayDial(policy.current, {
+    mayPlan(policy.current, {
       carrier: destination.carrier,
       ...(destination.carrier === 'edge' ? { host: destination.host } : {}),
     });
