@@ -1,21 +1,21 @@
 // The few ASN.1 shapes that X.509 and PKCS #10 are made of (DER, ITU-T X.690), over node-forge's encoder.
 // forge keeps bytes in "binary strings"; they become Buffers at this file's edge and nowhere else.
-import forge from 'node-forge';
+import type { asn1 as Asn1 } from 'node-forge';
+import asn1 from 'node-forge/lib/asn1.js';
+import util from 'node-forge/lib/util.js';
 
-const { asn1 } = forge;
+export type Der = Asn1.Asn1;
 
-export type Der = forge.asn1.Asn1;
-
-// Its types know universal tags only.
+// forge types the tag as a universal one, whatever the class.
 const create: (tagClass: number, tag: number, constructed: boolean, value: string | Der[]) => Der = asn1.create;
 
-const universal = (type: forge.asn1.Type, constructed: boolean, value: string | Der[]): Der =>
+const universal = (type: Asn1.Type, constructed: boolean, value: string | Der[]): Der =>
   create(asn1.Class.UNIVERSAL, type, constructed, value);
 
 export const sequence = (...items: Der[]): Der => universal(asn1.Type.SEQUENCE, true, items);
 export const set = (...items: Der[]): Der => universal(asn1.Type.SET, true, items);
 export const boolean = (value: boolean): Der => universal(asn1.Type.BOOLEAN, false, value ? '\xff' : '\0');
-export const utf8 = (text: string): Der => universal(asn1.Type.UTF8, false, forge.util.encodeUtf8(text));
+export const utf8 = (text: string): Der => universal(asn1.Type.UTF8, false, util.encodeUtf8(text));
 export const oid = (dotted: string): Der => universal(asn1.Type.OID, false, asn1.oidToDer(dotted).getBytes());
 export const octets = (bytes: Buffer): Der => universal(asn1.Type.OCTETSTRING, false, bytes.toString('latin1'));
 
@@ -65,7 +65,7 @@ export const isTagged = (value: Der | undefined, tag: number): boolean =>
 /** The dotted form of an OBJECT IDENTIFIER; `undefined` for anything else. */
 export function oidOf(value: Der | undefined): string | undefined {
   if (value?.type !== asn1.Type.OID || typeof value.value !== 'string' || value.value === '') return undefined;
-  return asn1.derToOid(forge.util.createBuffer(value.value));
+  return asn1.derToOid(util.createBuffer(value.value));
 }
 
 export function pem(label: string, der: Buffer): string {
