@@ -70,7 +70,7 @@ export function snippetsFor(target: SnippetTarget, t: Translate): Snippet[] {
 
 /** Letters, digits, hyphens and underscores: what every client accepts as a server's name. */
 export function plainName(name: string): string {
-  const plain = name.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '');
+  const plain = name.replace(/[^A-Za-z0-9_]+/g, '-').replace(/^-+|-+$/g, '');
   return plain.slice(0, 48) || 'server';
 }
 

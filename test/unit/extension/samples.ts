@@ -1,0 +1,43 @@
+// Servers, tunnels and grants as a helper sends them; a test changes what it is about.
+import type { DiscoveredServer, GrantInfo, TunnelInfo } from '../../../src/protocol/control.ts';
+
+export const nowMs = 1_800_000_000_000;
+
+export function server(changes: Partial<DiscoveredServer> = {}): DiscoveredServer {
+  return {
+    id: 's1',
+    name: 'everything',
+    source: { format: 'vscode', file: '/work/.vscode/mcp.json', line: 3 },
+    transport: { kind: 'stdio', command: 'node', args: ['server.js'], env: {}, cwd: '/work' },
+    ...changes,
+  };
+}
+
+export function tunnel(changes: Partial<TunnelInfo> = {}): TunnelInfo {
+  return {
+    id: 't1',
+    server: { id: 's1', name: 'everything', kind: 'stdio' },
+    destination: { carrier: 'embedded' },
+    privacy: 'end-to-end',
+    state: { kind: 'connected', sinceMs: nowMs - 60_000 },
+    hostname: 'everything-x7k2.tunnel.localhost',
+    url: 'https://everything-x7k2.tunnel.localhost:4443/mcp',
+    loopbackUrl: 'https://127.0.0.1:4443/mcp',
+    caFile: '/home/me/ca.pem',
+    openedMs: nowMs - 60_000,
+    callsPerMinute: 0,
+    agents: [],
+    ...changes,
+  };
+}
+
+export function grant(changes: Partial<GrantInfo> = {}): GrantInfo {
+  return {
+    id: 'g1',
+    name: 'everything from VS Code',
+    scope: { servers: ['s1'] },
+    createdMs: nowMs - 1_000,
+    expiresMs: nowMs + 3_600_000,
+    ...changes,
+  };
+}

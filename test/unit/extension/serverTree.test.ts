@@ -1,0 +1,70 @@
+import { expect, it } from 'vitest';
+import { serverTree, shortPath } from '../../../src/extension/serverTree.ts';
+import { english } from './english.ts';
+import { server, tunnel } from './samples.ts';
+
+const folders = ['/work'];
+
+it('is empty until discovery answered', () => {
+  expect(serverTree({ list: undefined, tunnels: [], folders }, english)).toEqual([]);
+});
+
+it('groups servers by the file that defines them, and opens that file at its line', () => {
+  const other = server({ id: 's2', name: 'web', source: { format: 'claude-code', file: '/work/.mcp.json' } });
+  const url = { kind: 'http', url: 'http://127.0.0.1:3000/mcp', headers: {} } as const;
+  const list = { servers: [server(), { ...other, transport: url }], problems: [] };
+
+  const files = serverTree({ list, tunnels: [], folders }, english);
+
+  expect(files.map(({ label, description }) => [label, description])).toEqual([
+    ['.mcp.json', ''],
+    ['mcp.json', '.vscode'],
+  ]);
+  const [everything] = files.find(({ label }) => label === 'mcp.json')!.children;
+  expect(everything).toMatchObject({
+    label: 'everything',
+    description: 'node server.js',
+    context: 'server',
+    icon: { name: 'terminal' },
+    click: { kind: 'open', file: '/work/.vscode/mcp.json', line: 3 },
+  });
+  const [web] = files.find(({ label }) => label === '.mcp.json')!.children;
+  expect(web).toMatchObject({ label: 'web', description: 'http://127.0.0.1:3000/mcp', icon: { name: 'globe' } });
+});
+
+it('shows what keeps a server from being exposed on its row, and offers no button for it', () => {
+  const broken = server({ problem: 'asks for ${input:key}' });
+  const [file] = serverTree({ list: { servers: [broken], problems: [] }, tunnels: [], folders }, english);
+  expect(file?.children[0]).toMatchObject({
+    description: 'asks for ${input:key}',
+    icon: { name: 'error' },
+    context: 'server.problem',
+  });
+  expect(file?.children[0]?.tooltip).toContain('asks for ${input:key}');
+});
+
+it('shows a file that cannot be read with line and reason, beside the servers of others', () => {
+  const problem = { file: '/work/.cursor/mcp.json', line: 4, column: 2, message: 'a comma is missing' };
+  const list = { servers: [server()], problems: [problem] };
+  const files = serverTree({ list, tunnels: [], folders }, english);
+  expect(files).toHaveLength(2);
+  const broken = files.find(({ description }) => description === '.cursor')!;
+  expect(broken.icon?.name).toBe('error');
+  expect(broken.children[0]).toMatchObject({
+    label: 'Line 4',
+    description: 'a comma is missing',
+    click: { kind: 'open', file: '/work/.cursor/mcp.json', line: 4, column: 2 },
+  });
+});
+
+it('marks a server that is exposed', () => {
+  const list = { servers: [server()], problems: [] };
+  const [file] = serverTree({ list, tunnels: [tunnel()], folders }, english);
+  expect(file?.children[0]).toMatchObject({ context: 'server.exposed', icon: { name: 'broadcast' } });
+});
+
+it('shows paths from the folder, with its name when there are several', () => {
+  expect(shortPath('/work/.vscode/mcp.json', ['/work'])).toBe('.vscode/mcp.json');
+  expect(shortPath('/b/mcp.json', ['/a', '/b'])).toBe('b/mcp.json');
+  expect(shortPath('/home/me/.cursor/mcp.json', ['/work'])).toBe('/home/me/.cursor/mcp.json');
+});

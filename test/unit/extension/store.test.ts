@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { Store, type HelperEvent } from '../../../src/extension/store.ts';
+import { server, tunnel } from './samples.ts';
+
+const running: HelperEvent = { kind: 'helper', state: { kind: 'running', product: '1.0.0', pid: 1 } };
+
+it('mirrors what the helper says and tells what kind of thing changed', () => {
+  const store = new Store();
+  const heard: string[] = [];
+  store.onChange((what) => heard.push(what));
+  expect(store.servers).toBeUndefined();
+
+  store.accept(running);
+  store.accept({ kind: 'servers', list: { servers: [server()], problems: [] } });
+  store.accept({ kind: 'tunnels', tunnels: [tunnel()] });
+
+  expect(store.helper.kind).toBe('running');
+  expect(store.servers?.servers.map(({ name }) => name)).toEqual(['everything']);
+  expect(store.tunnels.map(({ id }) => id)).toEqual(['t1']);
+  expect(heard).toEqual(['helper', 'servers', 'tunnels']);
+});
+
+it('shows no tunnels while there is no helper to hold them, and keeps the servers', () => {
+  const store = new Store();
+  store.accept(running);
+  store.accept({ kind: 'servers', list: { servers: [server()], problems: [] } });
+  store.accept({ kind: 'tunnels', tunnels: [tunnel()] });
+
+  store.accept({ kind: 'helper', state: { kind: 'restarting', atMs: 1 } });
+
+  expect(store.tunnels).toEqual([]);
+  expect(store.servers?.servers).toHaveLength(1);
+});
+
+it('ignores tunnels of a helper that is gone already', () => {
+  const store = new Store();
+  store.accept({ kind: 'tunnels', tunnels: [tunnel()] });
+  expect(store.tunnels).toEqual([]);
+});

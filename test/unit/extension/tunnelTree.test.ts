@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest';
+import { tunnelTree } from '../../../src/extension/tunnelTree.ts';
+import type { TunnelInfo } from '../../../src/protocol/control.ts';
+import { english } from './english.ts';
+import { nowMs, tunnel } from './samples.ts';
+
+const treeOf = (changes: Partial<TunnelInfo> = {}) => tunnelTree([tunnel(changes)], nowMs, english)[0]!;
+
+it('says state, hostname, agents, calls per minute and the age of the last answer on one row', () => {
+  const agents = [{ name: 'claude-code', grant: 'g', lastCallMs: nowMs - 12_000, calls: 3, refused: 1 }];
+  const node = treeOf({ agents, callsPerMinute: 7, lastExchangeMs: nowMs - 12_000 });
+  expect(node.label).toBe('everything');
+  expect(node.description).toBe('connected · everything-x7k2.tunnel.localhost · 1 agent · 7/min · 12s ago');
+  expect(node.context).toBe('tunnel.ready');
+  expect(node.tooltip).toContain('https://everything-x7k2.tunnel.localhost:4443/mcp');
+});
+
+it('has the address, the destination with its privacy, and the agents below it', () => {
+  const agents = [
+    { name: 'claude-code', grant: 'everything from VS Code', lastCallMs: nowMs - 1_000, calls: 1, refused: 0 },
+    { name: 'cursor', grant: 'g2', lastCallMs: nowMs - 3_600_000, calls: 5, refused: 2 },
+  ];
+  const { children } = treeOf({ agents });
+  expect(children.map(({ label, description }) => [label, description])).toEqual([
+    ['https://everything-x7k2.tunnel.localhost:4443/mcp', undefined],
+    ['This machine only', 'end-to-end encrypted'],
+    ['claude-code', '1 call · just now'],
+    ['cursor', '5 calls · 2 refused · 1h ago'],
+  ]);
+});
+
+it('names the edge of a tunnel that goes out to one', () => {
+  const { children } = treeOf({ destination: { carrier: 'edge', host: 'edge.example.com' } });
+  expect(children.find(({ label }) => label === 'edge.example.com')?.icon?.name).toBe('globe');
+});
+
+it('says how to go on while no agent has called', () => {
+  const hint = treeOf().children.at(-1);
+  expect(hint).toMatchObject({
+    label: 'No agent has called yet',
+    click: { kind: 'command', command: 'mcpTunnel.copyClientConfig' },
+  });
+});
+
+it('shows why a tunnel waits or failed, with the fix, first below it', () => {
+  const error = { code: 'EDGE_UNREACHABLE', message: 'edge.example.com does not answer', retryable: true } as const;
+  const waiting = treeOf({ state: { kind: 'waiting', retryAtMs: nowMs + 8_000, attempt: 2, error } });
+  expect(waiting.description).toContain('waiting, next attempt in 8s');
+  expect(waiting.children[0]).toMatchObject({
+    label: 'edge.example.com does not answer',
+    description: 'Show Log',
+    click: { kind: 'command', command: 'mcpTunnel.showLog' },
+  });
+  expect(waiting.children[0]?.tooltip).toContain('Check the edge’s name');
+
+  const denied = {
+    code: 'POLICY_INVALID',
+    message: 'bad',
+    retryable: false,
+    data: { file: '/p.json', line: 2 },
+  } as const;
+  const failed = treeOf({ state: { kind: 'failed', error: denied } });
+  expect(failed.icon?.name).toBe('error');
+  expect(failed.children[0]?.click).toMatchObject({ kind: 'open', file: '/p.json', line: 2 });
+});
+
+it('offers neither URL nor copying before there is an address', () => {
+  const { url: _url, hostname: _host, loopbackUrl: _loopback, ...starting } = tunnel();
+  const node = tunnelTree([{ ...starting, state: { kind: 'starting', step: 'x' } }], nowMs, english)[0]!;
+  expect(node.context).toBe('tunnel');
+  expect(node.description).toBe('starting · 0/min');
+  expect(node.children.map(({ context }) => context)).not.toContain('tunnel.url');
+});
+
+it('keeps the identity of rows when their numbers change, so that folds and selection stay', () => {
+  const ids = (node: ReturnType<typeof treeOf>): string[] => [node.id, ...node.children.map(({ id }) => id)];
+  expect(ids(treeOf({ callsPerMinute: 9 }))).toEqual(ids(treeOf()));
+});
