@@ -13,10 +13,8 @@ export async function announceTunnel(
   if (tokenFile !== undefined) await writeSecret(context, tokenFile, token);
   const { output } = context;
   const shownToken = tokenFile === undefined ? { token } : { tokenFile };
-  output.event({
-    event: 'ready',
-    ...{ tunnel: id, server: server.name, hostname, url, loopbackUrl, ...shownToken, caFile, privacy, readyMs },
-  });
+  const told = { tunnel: id, server: server.name, hostname, url, loopbackUrl, ...shownToken, caFile, privacy, readyMs };
+  output.event({ event: 'ready', ...told });
   output.line({ text: `“${server.name}” is reachable.`, style: 'bold' });
   output.line('  URL       ', { text: url ?? '', style: 'cyan' });
   if (loopbackUrl !== undefined)

@@ -51,7 +51,7 @@ export function nameOfCommand(command: string, args: readonly string[]): string 
     const parts = word
       .split(/[\\/]/)
       .map((part) => part.replace(/\.[a-z]+$/i, ''))
-      .reverse();
+      .toReversed();
     const telling = parts.find((part) => part !== '' && !generic.test(part) && !part.startsWith('@'));
     if (telling) return telling;
   }

@@ -23,16 +23,10 @@ export function checkArrival(request: HttpRequest, arrival: Arrival): ArrivalVer
   // Compared as it came: no decoding, no dot segments, no case folding. The query is no part of the endpoint.
   const path = (request.url ?? '').split('?', 1)[0];
   if (path !== mcpPath) return { kind: 'refused', status: 404, reason: `only ${mcpPath} is reachable here` };
-  switch (request.method) {
-    case 'POST':
-    case 'GET':
-    case 'DELETE':
-      return { kind: 'mcp', method: request.method };
-    case 'OPTIONS':
-      return { kind: 'options' };
-    default:
-      return { kind: 'refused', status: 405, reason: 'use POST, GET or DELETE' };
-  }
+  const { method } = request;
+  if (method === 'POST' || method === 'GET' || method === 'DELETE') return { kind: 'mcp', method };
+  if (method === 'OPTIONS') return { kind: 'options' };
+  return { kind: 'refused', status: 405, reason: 'use POST, GET or DELETE' };
 }
 
 function hostOf(authority: string | undefined): string | undefined {

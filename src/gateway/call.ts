@@ -29,13 +29,9 @@ export type Call = {
 const SESSION_ID = /^[\x21-\x7e]{1,512}$/;
 
 /** The call, or `undefined` when it was refused. */
-export async function readCall(
-  exchange: Exchange,
-  method: Call['method'],
-  maxBodyBytes: number,
-): Promise<Call | undefined> {
+export async function readCall(exchange: Exchange, method: Call['method'], maxBodyBytes: number): Promise<Call | void> {
   const sessionId = exchange.headers['mcp-session-id'];
-  if (sessionId !== undefined && !SESSION_ID.test(sessionId)) return void refuseSession(exchange);
+  if (sessionId !== undefined && !SESSION_ID.test(sessionId)) return refuseSession(exchange);
   const session = sessionId === undefined ? {} : { sessionId };
   if (method !== 'POST') {
     const what = method === 'GET' ? 'GET stream' : 'DELETE session';
@@ -52,17 +48,17 @@ export async function readCall(
   }
 
   const read = await readBody(exchange.request, maxBodyBytes);
-  if (read.kind === 'aborted') return void exchange.recorder.finish({ status: 'cancelled', reason: 'the agent left' });
-  if (read.kind === 'too-large') return void refuseTooLarge(exchange, maxBodyBytes);
+  if (read.kind === 'aborted') return exchange.recorder.finish({ status: 'cancelled', reason: 'the agent left' });
+  if (read.kind === 'too-large') return refuseTooLarge(exchange, maxBodyBytes);
   exchange.recorder.request(read.bytes);
   exchange.recorder.mark('bodyRead');
 
   const body = classifyBody(read.bytes);
-  if (body.kind === 'invalid') return void refuseMessage(exchange, body.rpcCode, body.message, body.id);
+  if (body.kind === 'invalid') return refuseMessage(exchange, body.rpcCode, body.message, body.id);
   noteMessages(exchange, body.messages);
   if (body.messages.length === 1 && body.messages[0]?.kind === 'request') exchange.rpcId = body.messages[0].id;
   const mismatch = checkHeaders(exchange.headers, body.messages, body.era);
-  if (mismatch) return void refuseMessage(exchange, rpcCode.headerMismatch, mismatch.message, mismatch.id);
+  if (mismatch) return refuseMessage(exchange, rpcCode.headerMismatch, mismatch.message, mismatch.id);
 
   const initialize = body.messages.find((message) => message.kind === 'request' && message.method === 'initialize');
   return {

@@ -46,7 +46,9 @@ export class CarrierFactory {
     const folder = join(paths.caFolder, domain);
     const loopback = domain === embeddedDomain;
     const authority = await Authority.loadOrCreate({
-      ...{ files, folder, clock },
+      files,
+      folder,
+      clock,
       commonName: `MCP Tunnel, this machine’s authority for ${domain}`,
       permitted: {
         dns: loopback ? [domain, 'localhost'] : [domain],

@@ -54,7 +54,7 @@ export async function enrolAt(options: EnrolAtOptions): Promise<Enrolled> {
     });
     return { domain, connector, expiresMs };
   } finally {
-    await policy.close();
+    policy.close();
   }
 }
 

@@ -148,7 +148,7 @@ export class Helper {
       limiter: this.#limiter,
       audit: this.#audit,
       traffic: this.traffic,
-      mayDial: dial.mayDial,
+      mayDial: (dialled) => dial.mayDial(dialled),
       log: (message) => this.#logged.emit({ level: 'info', message }),
     });
     this.#tunnels.set(tunnel.id, tunnel);
@@ -242,9 +242,10 @@ export class Helper {
       dial.mayRun(server.transport);
       dial.mayOpen(destination);
     } catch (error) {
-      const { code, data } = errorInfo(error);
+      const { code, data = {} } = errorInfo(error);
+      const { entry, file } = data as { entry?: string; file?: string };
       const what = code === 'UPSTREAM_DENIED' ? 'upstream' : 'destination';
-      await this.#audit.append({ kind: 'denied', what, entry: String(data?.['entry']), file: String(data?.['file']) });
+      await this.#audit.append({ kind: 'denied', what, entry: entry ?? '', file: file ?? '' });
       throw error;
     }
   }

@@ -41,7 +41,12 @@ export class HelperHost {
   async #begin(folders: string[], trusted: boolean, extraPolicy: string | undefined): Promise<Helper> {
     const { paths, env, clock, random } = this.#options;
     const helper = await Helper.start({
-      ...{ paths, env, clock, random, folders, trusted },
+      paths,
+      env,
+      clock,
+      random,
+      folders,
+      trusted,
       ...(extraPolicy === undefined ? {} : { extraPolicy }),
       isAlive: (id) => isHelperAlive(paths, id),
     });

@@ -60,7 +60,15 @@ export class RunningTunnel {
     this.#gateway = new Gateway({
       tunnel: options.id,
       serverId: options.server.id,
-      ...{ upstream, grants, throttle, policy, limiter, audit, traffic, clock, log },
+      upstream,
+      grants,
+      throttle,
+      policy,
+      limiter,
+      audit,
+      traffic,
+      clock,
+      log,
     });
   }
 
