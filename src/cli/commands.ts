@@ -93,6 +93,29 @@ export const commands: readonly CommandRow[] = [
     run: async (context, [agent]) => (await import('./agents.ts')).agentsRevoke(context, agent),
   },
   {
+    name: 'allow add',
+    arguments: '<carrier> [host]',
+    summary: 'let tunnels go to a destination: embedded, or edge HOST[:PORT]',
+    options: [{ flags: '--pin <pin>', help: 'only while the edge has this key (sha256/…)', parse: pin }],
+    examples: ['allow add edge edge.example.com:443', 'allow add embedded'],
+    run: async (context, words, options) => (await import('./allow.ts')).allowAdd(context, words, options),
+  },
+  {
+    name: 'allow list',
+    summary: 'show where tunnels may go, and which file says so',
+    options: [],
+    examples: ['allow list --json'],
+    run: async (context) => (await import('./allow.ts')).allowList(context),
+  },
+  {
+    name: 'allow remove',
+    arguments: '<carrier> [host]',
+    summary: 'end tunnels to a destination and refuse new ones',
+    options: [],
+    examples: ['allow remove edge edge.example.com:443'],
+    run: async (context, words) => (await import('./allow.ts')).allowRemove(context, words),
+  },
+  {
     name: 'edge run',
     summary: 'run an edge in the foreground, until Ctrl-C',
     options: [

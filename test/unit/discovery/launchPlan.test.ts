@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findExecutable } from '../../../src/discovery/executable.ts';
 import { launchPlan } from '../../../src/discovery/launchPlan.ts';
@@ -114,6 +114,11 @@ describe('findExecutable', () => {
     expect(await search('tool', path, { folders: [] })).toBe(join(workspace, 'tool'));
     const real = await program(bin, 'tool');
     expect(await search('tool', [path, bin].join(delimiter))).toBe(real);
+  });
+
+  it('searches no relative entry, wherever it leads from the folder of this process', async () => {
+    await program(bin, 'tool');
+    expect(await search('tool', relative(process.cwd(), bin))).toBeUndefined();
   });
 
   it('takes a path as it is written, from the folder the server runs in', async () => {

@@ -86,6 +86,28 @@ describe('watchServers', () => {
     expect(changes - before).toBeLessThan(10);
   });
 
+  it('says nothing of other files in the same folders', async () => {
+    const timers: (() => void)[] = [];
+    const clock = {
+      now: () => 0,
+      after: (_ms: number, callback: () => void) => (timers.push(callback), { cancel() {} }),
+    };
+    const nextTimer = async (): Promise<void> => {
+      await vi.waitFor(() => expect(timers.length).toBe(1), { timeout: 5_000, interval: 1 });
+      timers.pop()?.();
+    };
+    await writeFile(join(folder, '.mcp.json'), '{}');
+    lifetime.add(watchServers([folder], () => (changes += 1), clock));
+    for (let n = 0; n < 5; n += 1) {
+      await writeFile(join(folder, 'unrelated'), 'x'.repeat(n));
+      await nextTimer();
+    }
+    await writeFile(join(folder, '.mcp.json'), '{"a":1}');
+    await nextTimer();
+    await vi.waitFor(() => expect(changes).toBeGreaterThan(0), { timeout: 5_000 });
+    expect(changes).toBe(1);
+  });
+
   it('is silent after its close, which can be asked for twice', async () => {
     const watch = watchServers([folder], () => (changes += 1));
     await watch.close();

@@ -1,0 +1,69 @@
+// `mcp-tunnel allow add | list | remove`: the destinations in the user's policy file. Running helpers read the file
+// again within a second.
+import { fromErrorInfo, TunnelError } from '../core/errors.ts';
+import { PolicyStore } from '../policy/policyStore.ts';
+import type { DestinationEntry } from '../policy/policySchema.ts';
+import type { CommandContext } from './command.ts';
+import { edgeHost } from './optionParsers.ts';
+
+type Words = readonly (string | undefined)[];
+
+export async function allowAdd(context: CommandContext, words: Words, options: { pin?: string }): Promise<void> {
+  const entry = { ...entryOf(words), ...(options.pin === undefined ? {} : { pin: options.pin }) };
+  if (entry.pin !== undefined && entry.carrier !== 'edge') throw new TunnelError('USAGE', 'only an edge has a pin');
+  const file = await withPolicy(context, (policy) => policy.allowDestination(entry));
+  context.output.event({ event: 'allowed', entry, file });
+  context.output.line(`Tunnels may go to ${describe(entry)}, says ${file}.`);
+}
+
+export async function allowRemove(context: CommandContext, words: Words): Promise<void> {
+  const entry = entryOf(words);
+  const file = await withPolicy(context, (policy) => policy.removeDestination(entry));
+  context.output.event({ event: 'removed', entry, file });
+  context.output.line(`Tunnels may no longer go to ${describe(entry)}, says ${file}; open ones end within a second.`);
+}
+
+/** Every file that governs this folder, since a destination must be in all of them. Throws `POLICY_INVALID`. */
+export async function allowList(context: CommandContext): Promise<void> {
+  const { output } = context;
+  const { layers, problems } = await withPolicy(context, async (policy) => policy.current);
+  const rows = layers.flatMap(({ origin, file, ...layer }) =>
+    layer.kind === 'rules' ? (layer.policy.destinations ?? []).map((entry) => ({ origin, file, entry })) : [],
+  );
+  for (const row of rows) output.event({ event: 'destination', ...row });
+  output.table(
+    ['DESTINATION', 'PIN', 'FILE'],
+    rows.map(({ origin, file, entry }) => [describe(entry), entry.pin ?? '', `${file} (${origin})`]),
+  );
+  const [problem] = problems;
+  if (problem) throw fromErrorInfo(problem);
+}
+
+/** `embedded`, or `edge HOST[:PORT]`. */
+function entryOf([carrier, host]: Words): DestinationEntry {
+  if (carrier === 'embedded') {
+    if (host !== undefined) throw new TunnelError('USAGE', 'embedded is this machine itself and takes no host');
+    return { carrier };
+  }
+  if (carrier !== 'edge')
+    throw new TunnelError('USAGE', `there is no carrier “${carrier ?? ''}”: use embedded or edge`);
+  if (host === undefined) throw new TunnelError('USAGE', 'name the edge: edge edge.example.com');
+  return { carrier, host: edgeHost(host) };
+}
+
+function describe({ carrier, service, host, publicName }: DestinationEntry): string {
+  return [carrier ?? service, host ?? publicName].filter((part) => part !== undefined).join(' ');
+}
+
+async function withPolicy<T>(context: CommandContext, use: (policy: PolicyStore) => Promise<T>): Promise<T> {
+  const { files, clock, paths, folder } = context;
+  const workspaces = [paths.workspacePolicy(folder)];
+  const locations = { managed: paths.managedPolicy, user: paths.userPolicy, workspaces };
+  const policy = new PolicyStore({ files, clock, locations });
+  try {
+    await policy.load();
+    return await use(policy);
+  } finally {
+    policy.close();
+  }
+}
