@@ -1,7 +1,7 @@
 // Where a tunnel goes out to: a pick among what the policy knows. What is not on the allowlist is shown with a lock,
 // refuses with the entry that is missing, and can be allowed in place unless an administrator's file forbids it.
 import { env, window, workspace, type QuickPickItem } from 'vscode';
-import { parseHostPort } from '../core/hostname.ts';
+import { formatHostPort, parseHostPort } from '../core/hostname.ts';
 import type { Destination, DestinationChoice } from '../protocol/control.ts';
 import { enrolCommand } from './advice.ts';
 import type { App } from './app.ts';
@@ -46,7 +46,7 @@ async function choose(app: App, title: string): Promise<DestinationChoice | unde
   };
   const placeHolder = t('Where may agents come from?');
   const picked = await window.showQuickPick<Item>([...choices.map(itemOf), another], { title, placeHolder });
-  return picked?.choice ?? (picked === another ? await askForEdge(app, choices) : undefined);
+  return picked?.choice ?? (picked === another ? await askForEdge(app) : undefined);
 }
 
 function itemOf(choice: DestinationChoice): Item {
@@ -79,23 +79,17 @@ function configuredEdges(): string[] {
   return Array.isArray(set) ? set.filter((edge): edge is string => typeof edge === 'string' && !edgeProblem(edge)) : [];
 }
 
-async function askForEdge(app: App, known: readonly DestinationChoice[]): Promise<DestinationChoice | undefined> {
-  const host = await window.showInputBox({
+async function askForEdge(app: App): Promise<DestinationChoice | undefined> {
+  const text = await window.showInputBox({
     title: t('Another edge'),
     prompt: t('Name of the edge, with a port when it is not 443'),
     placeHolder: 'edge.example.com',
     validateInput: edgeProblem,
   });
-  if (!host) return undefined;
-  const destination: Destination = { carrier: 'edge', host: host.trim() };
+  if (!text) return undefined;
+  const destination: Destination = { carrier: 'edge', host: formatHostPort(parseHostPort(text.trim(), 443)) };
   const { choices } = await app.helper.request('destinations/list', { edges: [destination.host] });
-  // The helper may write the name in its own way (a port added): then it is the one that was not there before.
-  return (
-    choices.find((choice) => sameDestination(choice.destination, destination)) ??
-    choices.find((choice) => !known.some((other) => sameDestination(other.destination, choice.destination))) ?? {
-      destination,
-    }
-  );
+  return choices.find((choice) => sameDestination(choice.destination, destination));
 }
 
 function edgeProblem(text: string): string | undefined {

@@ -50,7 +50,7 @@ export function serveDriver(
 
   peer.handle('servers/list', ({ folders }) => ready().servers.list(folders));
   peer.handle('servers/plan', ({ id, folders }) => ready().servers.plan(id, folders));
-  peer.handle('destinations/list', async () => ({ choices: await destinationChoices(ready()) }));
+  peer.handle('destinations/list', async ({ edges }) => ({ choices: await destinationChoices(ready(), edges) }));
   peer.handle('policy/allow', async ({ destination }) => ({ file: await ready().allow(destination) }));
 
   peer.handle('tunnel/open', (request, signal) => ready().open(request, signal));
