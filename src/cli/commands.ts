@@ -30,6 +30,11 @@ export const commands: readonly CommandRow[] = [
       { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '8h' },
       { flags: '--policy <file>', help: 'one more policy file; it can only restrict' },
       tokenFile,
+      {
+        flags: '--health <host:port>',
+        help: 'serve /healthz and /readyz on this loopback address',
+        parse: listenAddress,
+      },
       { flags: '--traffic', help: 'with --json: one event for each finished exchange' },
     ],
     examples: [

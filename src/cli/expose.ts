@@ -1,6 +1,6 @@
 // `mcp-tunnel expose`: one tunnel in the foreground, until SIGINT or SIGTERM.
 import { TunnelError } from '../core/errors.ts';
-import { parseHostPort } from '../core/hostname.ts';
+import type { HostPort } from '../core/hostname.ts';
 import type { Destination, GrantScope, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import { announceTunnel } from './announceTunnel.ts';
@@ -21,8 +21,7 @@ export type ExposeOptions = {
   expires?: number;
   policy?: string;
   tokenFile?: string;
-  /** `host:port` */
-  health?: string;
+  health?: HostPort;
   traffic?: boolean;
 };
 
@@ -53,8 +52,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
     },
     options.policy === undefined ? {} : { policy: options.policy },
   );
-  const health = options.health === undefined ? undefined : parseHostPort(options.health, 8080);
-  const healthServer = health && (await serveHealth(health, () => tunnel, clock));
+  const health = options.health && (await serveHealth(options.health, () => tunnel, clock));
   try {
     const server = await namedServer(context, helper.peer, name, options);
     const grant = {
@@ -71,13 +69,14 @@ export async function expose(context: CommandContext, name: string | undefined, 
     };
     const opened = await helper.peer.request('tunnel/open', request, signal);
     await announceTunnel(context, opened, options.tokenFile);
+    if (health) output.event({ event: 'health', port: health.port });
     ready = true;
     lastState = JSON.stringify(opened.tunnel.state);
     if (options.traffic || !output.json) await followTraffic(context, helper.peer, opened.tunnel.id);
     await ended(AbortSignal.any([signal, closed.signal]));
     if (closed.signal.aborted) throw closed.signal.reason;
   } finally {
-    await healthServer?.close();
+    if (health) await health.close();
     await helper.stop();
   }
 }
