@@ -29,7 +29,7 @@ export function snippetTarget(tunnel: TunnelInfo, token: string): SnippetTarget 
 
 export function snippetsFor(target: SnippetTarget, t: Translate): Snippet[] {
   const needsCa = target.caFile
-    ? t('Start it with NODE_EXTRA_CA_CERTS={0}: the certificate is signed by your own CA.', target.caFile)
+    ? t('The certificate is signed by your own CA: start it with NODE_EXTRA_CA_CERTS={0}', target.caFile)
     : undefined;
   const cannotReach = target.machineOnly
     ? t('It runs in the cloud and cannot reach a tunnel that is open on this machine only.')

@@ -1,4 +1,5 @@
-// The tree "Tunnels": one row for each tunnel; below it the address, where it goes, who came, and what is wrong.
+// The tree "Tunnels": one row for each tunnel with its state and how busy it is; below it what is wrong, the hostname,
+// where it goes out to, and who came.
 import { formatDuration } from '../core/duration.ts';
 import type { AgentSeen, TunnelInfo, TunnelState } from '../protocol/control.ts';
 import { advise } from './advice.ts';
@@ -14,7 +15,6 @@ export function tunnelTree(tunnels: readonly TunnelInfo[], nowMs: number, t: Tra
 function tunnelNode(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode {
   const state = stateLabel(tunnel.state, nowMs, t);
   const facts = [
-    ...(tunnel.hostname ? [tunnel.hostname] : []),
     ...(tunnel.agents.length > 0 ? [agentCount(tunnel, t)] : []),
     t('{0}/min', tunnel.callsPerMinute),
     ...(tunnel.lastExchangeMs === undefined ? [] : [ageLabel(tunnel.lastExchangeMs, nowMs, t)]),
@@ -96,7 +96,7 @@ function urlNodes(tunnel: TunnelInfo, t: Translate): TreeNode[] {
   return [
     {
       id: `tunnel:${tunnel.id}:url`,
-      label: tunnel.url,
+      label: tunnel.hostname ?? tunnel.url,
       tooltip: tunnel.loopbackUrl ? `${tunnel.url}\n${t('Also: {0}', tunnel.loopbackUrl)}` : tunnel.url,
       icon: { name: 'link' },
       context: 'tunnel.url',

@@ -32,7 +32,7 @@ export const inspectorText = {
   failed: 'failed',
   cancelled: 'cancelled',
   emptyTitle: 'No calls yet',
-  emptyNoTunnel: 'Expose an MCP server first: run “MCP Tunnel: Expose MCP Server” from the Command Palette.',
+  emptyExpose: 'Expose an MCP server: run “MCP Tunnel: Expose MCP Server” from the Command Palette.',
   emptyConnect: 'Give an agent the tunnel’s address: run “MCP Tunnel: Copy Client Config…” and paste it there.',
   emptyCall: 'Let the agent call a tool. Every request and its answer then appear here as one row.',
   noMatch: 'No call matches “{0}”.',

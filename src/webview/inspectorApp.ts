@@ -182,7 +182,7 @@ export class InspectorApp extends LitElement {
     return html`<div class="empty">
       <h2>${t('emptyTitle')}</h2>
       <ol>
-        ${this.#tunnels.length === 0 ? html`<li>${t('emptyNoTunnel')}</li>` : ''}
+        <li class=${this.#tunnels.length > 0 ? 'done' : ''}>${t('emptyExpose')}</li>
         <li>${t('emptyConnect')}</li>
         <li>${t('emptyCall')}</li>
       </ol>

@@ -6,23 +6,23 @@ import { nowMs, tunnel } from './samples.ts';
 
 const treeOf = (changes: Partial<TunnelInfo> = {}) => tunnelTree([tunnel(changes)], nowMs, english)[0]!;
 
-it('says state, hostname, agents, calls per minute and the age of the last answer on one row', () => {
+it('says state, agents, calls per minute and the age of the last answer on one row', () => {
   const agents = [{ name: 'claude-code', grant: 'g', lastCallMs: nowMs - 12_000, calls: 3, refused: 1 }];
   const node = treeOf({ agents, callsPerMinute: 7, lastExchangeMs: nowMs - 12_000 });
   expect(node.label).toBe('everything');
-  expect(node.description).toBe('connected · everything-x7k2.tunnel.localhost · 1 agent · 7/min · 12s ago');
+  expect(node.description).toBe('connected · 1 agent · 7/min · 12s ago');
   expect(node.context).toBe('tunnel.ready');
   expect(node.tooltip).toContain('https://everything-x7k2.tunnel.localhost:4443/mcp');
 });
 
-it('has the address, the destination with its privacy, and the agents below it', () => {
+it('has the hostname, the destination with its privacy, and the agents below it', () => {
   const agents = [
     { name: 'claude-code', grant: 'everything from VS Code', lastCallMs: nowMs - 1_000, calls: 1, refused: 0 },
     { name: 'cursor', grant: 'g2', lastCallMs: nowMs - 3_600_000, calls: 5, refused: 2 },
   ];
   const { children } = treeOf({ agents });
   expect(children.map(({ label, description }) => [label, description])).toEqual([
-    ['https://everything-x7k2.tunnel.localhost:4443/mcp', undefined],
+    ['everything-x7k2.tunnel.localhost', undefined],
     ['This machine only', 'end-to-end encrypted'],
     ['claude-code', '1 call · just now'],
     ['cursor', '5 calls · 2 refused · 1h ago'],
