@@ -1,5 +1,5 @@
 // Changes to the user's policy file that keep its comments and its layout.
-import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
+import { applyEdits, createScanner, findNodeAtLocation, modify, parseTree, type FormattingOptions } from 'jsonc-parser';
 import { TunnelError } from '../core/errors.ts';
 import { parseHostPattern } from './hostPattern.ts';
 import { userDefaults } from './mergedPolicy.ts';
@@ -38,13 +38,44 @@ export function withoutDestination(old: string | undefined, entry: DestinationEn
   if (places.length === 0) {
     throw new TunnelError('NOT_FOUND', `${file} has no entry ${JSON.stringify(entry)}`, { data: { file } });
   }
-  for (const place of places.toReversed()) text = edit(text, ['destinations', place], undefined, false);
+  for (const place of places.toReversed()) text = withoutElement(text, 'destinations', place);
   parsePolicy(text, file);
   return text;
 }
 
 function edit(text: string, path: (string | number)[], value: unknown, isArrayInsertion: boolean): string {
   return applyEdits(text, modify(text, path, value, { formattingOptions, isArrayInsertion }));
+}
+
+/** jsonc-parser's own removal loses comments, and commas with them. */
+function withoutElement(text: string, section: string, place: number): string {
+  const root = parseTree(text);
+  const element = root && findNodeAtLocation(root, [section, place]);
+  if (!element) return text;
+  const end = element.offset + element.length;
+  const before = root && findNodeAtLocation(root, [section, place - 1]);
+  const comma = commaAt(text, end) ?? (before && commaAt(text, before.offset + before.length));
+  const cuts = [{ from: element.offset, to: end }, ...(comma === undefined ? [] : [{ from: comma, to: comma + 1 }])];
+  let shorter = text;
+  for (const { from, to } of cuts.sort((left, right) => right.from - left.from)) {
+    shorter = shorter.slice(0, from) + shorter.slice(to);
+  }
+  const at = element.offset - (comma !== undefined && comma < element.offset ? 1 : 0);
+  return withoutBlankLine(shorter, at);
+}
+
+/** Place of the comma that comes next after `from`, comments aside. */
+function commaAt(text: string, from: number): number | undefined {
+  const scanner = createScanner(text, true);
+  scanner.setPosition(from);
+  scanner.scan();
+  return scanner.getTokenValue() === ',' ? scanner.getTokenOffset() : undefined;
+}
+
+function withoutBlankLine(text: string, at: number): string {
+  const from = text.lastIndexOf('\n', at - 1) + 1;
+  const to = text.indexOf('\n', at) + 1;
+  return to > 0 && text.slice(from, to).trim() === '' ? text.slice(0, from) + text.slice(to) : text;
 }
 
 function isSame(left: DestinationEntry, right: DestinationEntry): boolean {

@@ -70,10 +70,11 @@ function completed(policy: Policy): Policy {
     destinations: policy.destinations ?? userDefaults.destinations,
     upstreams: policy.upstreams ?? userDefaults.upstreams,
     agents: policy.agents ?? userDefaults.agents,
+    limits: { ...defaultLimits, ...policy.limits },
   };
 }
 
-/** The default holds only where no file names a number. */
+/** The defaults are the user's: only his own file can raise them. */
 function smallestLimits(policies: readonly Policy[]): Limits {
   const smallest = (name: keyof Limits): number => {
     const named = policies.flatMap((policy) => policy.limits?.[name] ?? []);

@@ -1,0 +1,90 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { JsonObject, JsonValue } from '../../../src/core/json.ts';
+import type { RpcMessage } from '../../../src/mcp/message.ts';
+import { decide } from '../../../src/policy/decide.ts';
+import { mergePolicies, type PolicySource } from '../../../src/policy/mergedPolicy.ts';
+import type { AgentRule } from '../../../src/policy/policySchema.ts';
+import { mayList, type ListedKind } from '../../../src/policy/visible.ts';
+
+const names = fc.constantFrom('echo', 'Echo', 'rm', 'look', 'file:///a', 'file:///a/../b', 'file:///{x}', 'x\n', '');
+const patterns = fc.array(fc.constantFrom('*', 'echo', 'e*', 'file:///*', '*o', 'rm', 'tools/*', 'look'), {
+  maxLength: 3,
+});
+const rule: fc.Arbitrary<AgentRule> = fc.record(
+  {
+    methods: fc.constantFrom<string[][]>(['*'], ['tools/*', 'prompts/*', 'resources/*'], ['tools/call']),
+    tools: patterns,
+    prompts: patterns,
+    resources: patterns,
+    deny: patterns,
+    readOnly: fc.boolean(),
+  },
+  { requiredKeys: [] },
+);
+const scope = fc.record({ tools: patterns, readOnly: fc.boolean() }, { requiredKeys: [] });
+const source = fc
+  .record({ '*': rule, ci: rule }, { requiredKeys: [] })
+  .map((agents): PolicySource => ({ origin: 'user', file: '/u', kind: 'read', policy: { version: 1, agents } }));
+const hints = fc.constantFrom<JsonValue | undefined>(
+  undefined,
+  {},
+  { readOnlyHint: true },
+  { readOnlyHint: false },
+  'x',
+);
+
+const uses: Record<Exclude<ListedKind, 'resourceTemplate'>, [method: string, field: string]> = {
+  tool: ['tools/call', 'name'],
+  prompt: ['prompts/get', 'name'],
+  resource: ['resources/read', 'uri'],
+};
+
+describe('mayList', () => {
+  it('shows exactly what can be called', () => {
+    fc.assert(
+      fc.property(
+        fc.array(source, { minLength: 1, maxLength: 3 }),
+        scope,
+        fc.constantFrom<(keyof typeof uses)[]>('tool', 'prompt', 'resource'),
+        names,
+        hints,
+        (sources, scope, kind, name, annotations) => {
+          const policy = mergePolicies(sources);
+          const [method, field] = uses[kind];
+          const item: JsonObject = { [field]: name, ...(annotations === undefined ? {} : { annotations }) };
+          const message: RpcMessage = { kind: 'request', id: 1, method, params: { [field]: name } };
+          const readOnlyHint = (annotations as { readOnlyHint?: boolean } | undefined)?.readOnlyHint === true;
+          const decision = decide(policy, {
+            agent: 'ci',
+            scope,
+            messages: [message],
+            annotations: () => ({ readOnlyHint }),
+          });
+          expect(mayList(policy, 'ci', scope, kind, item)).toBe(decision.kind === 'allow');
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  const everything = mergePolicies([{ origin: 'user', file: '/u', kind: 'missing' }]);
+  const some = mergePolicies([
+    {
+      origin: 'user',
+      file: '/u',
+      kind: 'read',
+      policy: { version: 1, agents: { '*': { resources: ['file:///docs/*'] } } },
+    },
+  ]);
+
+  it('judges a template by its own text', () => {
+    const show = (uriTemplate: string): boolean => mayList(some, 'a', {}, 'resourceTemplate', { uriTemplate });
+    expect(show('file:///docs/{path}')).toBe(true);
+    expect(show('file:///{path}')).toBe(false);
+  });
+
+  it.each([null, 1, 'echo', [], {}, { name: 1 }, { name: ['echo'] }])('hides %j, which has no name', (item) => {
+    expect(mayList(everything, 'a', {}, 'tool', item)).toBe(false);
+  });
+});
