@@ -3,6 +3,7 @@
 // repository brings along cannot pose as `node`.
 import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { delimiter, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 
 export type ExecutableSearch = {
@@ -14,6 +15,7 @@ export type ExecutableSearch = {
   /** Workspace folders, never searched by name. */
   folders: readonly string[];
   platform?: NodeJS.Platform;
+  home?: string;
 };
 
 /** Entries of PATH that are looked into. */
@@ -26,11 +28,14 @@ export async function findExecutable(command: string, search: ExecutableSearch):
   const isPath = command.includes('/') || (platform === 'win32' && /[\\:]/.test(command));
   if (isPath) return firstExecutable(resolve(search.cwd, command), endings);
 
-  const folders = await Promise.all(search.folders.map((folder) => realpath(folder).catch(() => folder)));
+  const real = (folder: string): Promise<string> => realpath(folder).catch(() => folder);
+  const home = await real(search.home ?? homedir());
+  // The home folder, or one above it, has every tool of the user inside: opened as a workspace, it still is none.
+  const folders = (await Promise.all(search.folders.map(real))).filter((folder) => !isInside(home, folder));
   for (const entry of (variable('PATH', search) ?? '').split(delimiter).slice(0, maxPathEntries)) {
     if (!isAbsolute(entry)) continue;
-    const real = await realpath(entry).catch(() => undefined);
-    if (real === undefined || folders.some((folder) => isInside(real, folder))) continue;
+    const target = await real(entry);
+    if (folders.some((folder) => isInside(target, folder))) continue;
     const found = await firstExecutable(join(entry, command), endings);
     if (found) return found;
   }

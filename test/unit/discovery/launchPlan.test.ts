@@ -121,6 +121,15 @@ describe('findExecutable', () => {
     expect(await search('tool', relative(process.cwd(), bin))).toBeUndefined();
   });
 
+  it('searches the tools of a user who opened the home folder', async () => {
+    const tool = await program(join(root, '.local/bin'), 'tool');
+    for (const folders of [[root], ['/'], [root, workspace]]) {
+      expect(await search('tool', join(root, '.local/bin'), { folders, home: root })).toBe(tool);
+    }
+    expect(await search('tool', join(root, '.local/bin'), { folders: [root], home: workspace })).toBe(tool);
+    expect(await search('tool', join(root, '.local/bin'), { folders: [root], home: '/elsewhere' })).toBeUndefined();
+  });
+
   it('takes a path as it is written, from the folder the server runs in', async () => {
     const tool = await program(workspace, 'tool');
     expect(await search('./tool', bin)).toBe(tool);
