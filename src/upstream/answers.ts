@@ -26,8 +26,13 @@ export function sseAnswer(body: Readable, sessionId: string): UpstreamResponse {
   };
 }
 
-export const accepted: UpstreamResponse = { status: 202, headers: {} };
-export const ended: UpstreamResponse = { status: 200, headers: { 'content-length': '0' } };
+export function accepted(): UpstreamResponse {
+  return { status: 202, headers: {} };
+}
+
+export function ended(): UpstreamResponse {
+  return { status: 200, headers: { 'content-length': '0' } };
+}
 
 export function refusal(
   status: number,

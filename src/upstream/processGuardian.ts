@@ -8,7 +8,10 @@ import { once } from 'node:events';
 /** From the polite signal to the one that cannot be ignored, in tenths of a second. */
 const GRACE_TENTHS = 15;
 
-/** Lines come in: `+ PID` to guard, `- PID` to forget. The traps keep a Ctrl-C meant for us from ending it first. */
+/**
+ * Lines come in: `+ PID` to guard, `- PID` to forget. The traps keep a Ctrl-C meant for us from ending it first.
+ * Only `kill -s NAME --` takes a process group in every shell that stands for sh.
+ */
 const POSIX_PROGRAM = `
 trap '' HUP INT TERM
 pids=
@@ -18,11 +21,11 @@ while read -r word pid; do
     -) kept=; for p in $pids; do [ "$p" = "$pid" ] || kept="$kept $p"; done; pids=$kept ;;
   esac
 done
-lives() { for p in $pids; do kill -0 -- "-$p" 2>/dev/null && return 0; done; return 1; }
-for p in $pids; do kill -TERM -- "-$p" 2>/dev/null; done
+lives() { for p in $pids; do kill -s 0 -- "-$p" 2>/dev/null && return 0; done; return 1; }
+for p in $pids; do kill -s TERM -- "-$p" 2>/dev/null; done
 tenths=0
 while lives && [ $tenths -lt ${GRACE_TENTHS} ]; do sleep 0.1 2>/dev/null || sleep 1; tenths=$((tenths + 1)); done
-for p in $pids; do kill -KILL -- "-$p" 2>/dev/null; done
+for p in $pids; do kill -s KILL -- "-$p" 2>/dev/null; done
 `;
 
 const WINDOWS_PROGRAM = `

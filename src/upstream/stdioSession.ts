@@ -121,7 +121,7 @@ export class StdioSession {
     for (const line of linesOf(request.messages, body)) this.#child.send(line);
     for (const message of request.messages) this.#noteCancellation(message);
     this.#used();
-    return call ? this.#answerOf(call, request.signal) : accepted;
+    return call ? this.#answerOf(call, request.signal) : accepted();
   }
 
   /** The GET stream, or after `Last-Event-ID` the rest of the stream that event came from. */

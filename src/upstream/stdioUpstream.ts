@@ -32,9 +32,9 @@ export class StdioUpstream implements Upstream {
   readonly #guardian: ProcessGuardian;
   readonly #ownsGuardian: boolean;
   readonly #sessions = new Map<string, StdioSession>();
+  readonly #starting = new Set<Promise<StdioSession>>();
   readonly #ending = new Set<Promise<void>>();
   readonly #events = new Emitter<UpstreamEvent>();
-  #starting = 0;
   #closed = false;
 
   constructor(options: StdioUpstreamOptions) {
@@ -69,7 +69,8 @@ export class StdioUpstream implements Upstream {
   async close(): Promise<void> {
     this.#closed = true;
     for (const session of this.#sessions.values()) this.#end(session);
-    while (this.#ending.size > 0) await Promise.all(this.#ending);
+    // What was being started when it closed ends on arrival.
+    while (this.#starting.size + this.#ending.size > 0) await Promise.allSettled([...this.#starting, ...this.#ending]);
     if (this.#ownsGuardian) await this.#guardian.close();
   }
 
@@ -112,7 +113,7 @@ export class StdioUpstream implements Upstream {
     const session = this.#sessions.get(sessionId);
     if (!session) return refuse.unknownSession();
     if (!knowsVersion(headers)) return refuse.protocolVersion();
-    return session.openStream(headers['last-event-id']);
+    return session.openStream(headers['last-event-id'] || undefined);
   }
 
   #delete({ headers, sessionId }: UpstreamRequest): UpstreamResponse {
@@ -121,29 +122,34 @@ export class StdioUpstream implements Upstream {
     if (!session) return refuse.unknownSession();
     if (!knowsVersion(headers)) return refuse.protocolVersion();
     this.#end(session);
-    return ended;
+    return ended();
   }
 
   async #start(): Promise<StdioSession> {
-    if (this.#closed) throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
-    this.#starting += 1;
+    const starting = this.#startSession();
+    this.#starting.add(starting);
     try {
-      const process = await startServer(this.#command, this.#guardian, this.#clock);
-      const session: StdioSession = new StdioSession({
-        id: randomUUID(),
-        process,
-        clock: this.#clock,
-        limits: this.#limits,
-        emit: (event) => this.#events.emit(event),
-        onOver: () => this.#end(session),
-      });
-      this.#sessions.set(session.id, session);
-      if (!this.#closed) return session;
-      this.#end(session);
-      throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
+      return await starting;
     } finally {
-      this.#starting -= 1;
+      this.#starting.delete(starting);
     }
+  }
+
+  async #startSession(): Promise<StdioSession> {
+    if (this.#closed) throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
+    const process = await startServer(this.#command, this.#guardian, this.#clock);
+    const session: StdioSession = new StdioSession({
+      id: randomUUID(),
+      process,
+      clock: this.#clock,
+      limits: this.#limits,
+      emit: (event) => this.#events.emit(event),
+      onOver: () => this.#end(session),
+    });
+    this.#sessions.set(session.id, session);
+    if (!this.#closed) return session;
+    this.#end(session);
+    throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
   }
 
   /** Forgets the session at once; its processes are waited for by `close`. */
@@ -156,7 +162,7 @@ export class StdioUpstream implements Upstream {
 
   /** For one more session, the one idle for longest has to go where there are too many. */
   #makeRoom(): boolean {
-    if (this.#sessions.size + this.#starting < this.#limits.maxSessions) return true;
+    if (this.#sessions.size + this.#starting.size < this.#limits.maxSessions) return true;
     let oldest: StdioSession | undefined;
     for (const session of this.#sessions.values()) {
       const { idleSinceMs } = session;
