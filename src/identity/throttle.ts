@@ -2,6 +2,9 @@
 // valid one is never throttled, and nobody can lock out an agent that shares an address with him.
 import type { Clock } from '../core/clock.ts';
 
+/** Sums of fractions fall a hair short of a whole. */
+const ROUNDING = 1e-6;
+
 /** Addresses remembered; the one that failed longest ago is forgotten. */
 export const maxAddresses = 10_000;
 
@@ -32,7 +35,7 @@ export class Throttle {
     const perMs = this.#perMinute / 60_000;
     // A clock that was set back refills nothing.
     const left = Math.min(this.#perMinute, bucket.left + Math.max(0, nowMs - bucket.atMs) * perMs);
-    const limited = left < 1;
+    const limited = left < 1 - ROUNDING;
     this.#buckets.delete(key);
     this.#buckets.set(key, { left: limited ? left : left - 1, atMs: nowMs });
     if (this.#buckets.size > maxAddresses) this.#buckets.delete(this.#buckets.keys().next().value!);

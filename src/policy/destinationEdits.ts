@@ -69,7 +69,8 @@ function commaAt(text: string, from: number): number | undefined {
   const scanner = createScanner(text, true);
   scanner.setPosition(from);
   scanner.scan();
-  return scanner.getTokenValue() === ',' ? scanner.getTokenOffset() : undefined;
+  const at = scanner.getTokenOffset();
+  return text[at] === ',' ? at : undefined;
 }
 
 function withoutBlankLine(text: string, at: number): string {

@@ -14,6 +14,9 @@ export type Slot =
 /** What to tell an agent that has too much running: nobody knows when one of its calls will end. */
 const RETRY_CONCURRENT_MS = 1_000;
 
+/** Sums of fractions fall a hair short of a whole. */
+const ROUNDING = 1e-6;
+
 type Bucket = { left: number; atMs: number; running: number };
 
 export class RateLimiter {
@@ -31,7 +34,7 @@ export class RateLimiter {
     if (bucket.running >= maxConcurrent) {
       return { kind: 'limited', limit: 'maxConcurrent', retryAfterMs: RETRY_CONCURRENT_MS };
     }
-    if (bucket.left < 1) {
+    if (bucket.left < 1 - ROUNDING) {
       const retryAfterMs = Math.ceil(((1 - bucket.left) * 60_000) / requestsPerMinute);
       return { kind: 'limited', limit: 'requestsPerMinute', retryAfterMs };
     }
