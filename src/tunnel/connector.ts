@@ -133,6 +133,7 @@ export class Connector {
     const socket = await dial(signal).catch((error: unknown) => {
       throw signal.aborted ? givenUp() : error;
     });
+    if (socket.destroyed) throw new TunnelError('EDGE_UNREACHABLE', 'the edge closed the connection at once');
     const session = new ConnectorSession(socket, { clock, onStream });
     this.#session = session;
     const giveUp = (): void => void session.close();

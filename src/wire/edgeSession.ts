@@ -39,7 +39,9 @@ export class EdgeSession {
       createConnection: () => socket,
     });
     this.#http.on('error', () => {}); // 'close' follows, and that is what counts.
-    this.#http.once('connect', () => this.#http.setLocalWindowSize(linkWindowBytes));
+    this.#http.once('connect', () => {
+      if (!this.#http.destroyed) this.#http.setLocalWindowSize(linkWindowBytes);
+    });
     this.#ended = new Promise((resolve) => this.#http.once('close', resolve));
     socket.once('close', () => this.#http.destroy());
     watchHealth(this.#http, clock, () => void this.close());
