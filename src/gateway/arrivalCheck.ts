@@ -12,12 +12,12 @@ export type ArrivalVerdict =
   | { kind: 'refused'; status: 403 | 404 | 405 | 421; reason: string };
 
 export function checkArrival(request: HttpRequest, arrival: Arrival): ArrivalVerdict {
-  const host = hostOf(authorityOf(request));
-  if (host === undefined || !arrival.hostnames.includes(host)) {
+  const host = partsOf(authorityOf(request));
+  if (!host || !arrival.hostnames.includes(host.name) || namesTwo(request)) {
     return { kind: 'refused', status: 421, reason: `this tunnel answers to ${arrival.hostnames.join(', ')} only` };
   }
   const origin = request.headers['origin'];
-  if (typeof origin === 'string' && !arrival.hostnames.includes(originHost(origin) ?? '')) {
+  if (origin !== undefined && !isOwnOrigin(origin, host.port, arrival)) {
     return { kind: 'refused', status: 403, reason: 'requests from other web origins are refused' };
   }
   // Compared as it came: no decoding, no dot segments, no case folding. The query is no part of the endpoint.
@@ -29,12 +29,21 @@ export function checkArrival(request: HttpRequest, arrival: Arrival): ArrivalVer
   return { kind: 'refused', status: 405, reason: 'use POST, GET or DELETE' };
 }
 
-function hostOf(authority: string | undefined): string | undefined {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]/@\s]+)(?::\d{1,5})?$/.exec(authority ?? '');
-  return match?.[1]?.toLowerCase().replace(/^\[|\]$/g, '');
+/** A page on another port of the same machine is another origin (RFC 6454 §4). */
+function isOwnOrigin(origin: string, port: string | undefined, { hostnames }: Arrival): boolean {
+  const own = partsOf(/^https:\/\/(.+)$/.exec(origin)?.[1]);
+  return own !== undefined && hostnames.includes(own.name) && (own.port ?? '443') === (port ?? '443');
 }
 
-function originHost(origin: string): string | undefined {
-  const match = /^https?:\/\/(.+)$/.exec(origin);
-  return hostOf(match?.[1]);
+/** Two names in one request (RFC 9112 §3.2, RFC 9113 §8.3.1): whoever reads it next may choose the other one. */
+function namesTwo({ rawHeaders }: HttpRequest): boolean {
+  const names = rawHeaders.filter((_, at) => at % 2 === 1 && /^(?:host|:authority)$/i.test(rawHeaders[at - 1]!));
+  return new Set(names).size > 1;
+}
+
+function partsOf(authority: string | undefined): { name: string; port?: string } | undefined {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]/@\s]+)(?::(\d{1,5}))?$/.exec(authority ?? '');
+  if (!match) return undefined;
+  const name = match[1]!.toLowerCase().replace(/^\[|\]$/g, '');
+  return match[2] === undefined ? { name } : { name, port: match[2] };
 }

@@ -9,7 +9,7 @@ import { rpcCode } from '../mcp/rpcErrors.ts';
 import { summarise } from '../mcp/summarise.ts';
 import type { Exchange } from './exchange.ts';
 import { readBody } from './readBody.ts';
-import { refuseMessage, refuseSession, refuseTooLarge } from './refusals.ts';
+import { refuseMediaType, refuseMessage, refuseSession, refuseTooLarge } from './refusals.ts';
 
 export type Call = {
   method: 'POST' | 'GET' | 'DELETE';
@@ -27,6 +27,9 @@ export type Call = {
 
 /** Visible ASCII (MCP transport specification, "Session Management"). */
 const SESSION_ID = /^[\x21-\x7e]{1,512}$/;
+
+/** RFC 8259 §8.1: JSON between systems is UTF-8. What else a server might decode (UTF-7, brotli) is not what we read. */
+const PLAIN_JSON = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 
 /** The call, or `undefined` when it was refused. */
 export async function readCall(exchange: Exchange, method: Call['method'], maxBodyBytes: number): Promise<Call | void> {
@@ -47,8 +50,11 @@ export async function readCall(exchange: Exchange, method: Call['method'], maxBo
     };
   }
 
+  if (!isPlainJson(exchange.headers)) return refuseMediaType(exchange);
   const read = await readBody(exchange.request, maxBodyBytes);
-  if (read.kind === 'aborted') return exchange.recorder.finish({ status: 'cancelled', reason: 'the agent left' });
+  if (read.kind === 'aborted') {
+    return exchange.recorder.finish({ status: 'cancelled', reason: exchange.cut ?? 'the agent left' });
+  }
   if (read.kind === 'too-large') return refuseTooLarge(exchange, maxBodyBytes);
   exchange.recorder.request(read.bytes);
   exchange.recorder.mark('bodyRead');
@@ -75,6 +81,12 @@ export async function readCall(exchange: Exchange, method: Call['method'], maxBo
     })),
     ...session,
   };
+}
+
+/** A request without a type is the server's to refuse. */
+function isPlainJson(headers: Record<string, string>): boolean {
+  const { 'content-type': type, 'content-encoding': encoding } = headers;
+  return (type === undefined || PLAIN_JSON.test(type)) && (encoding === undefined || /^identity$/i.test(encoding));
 }
 
 /** SHA-256 of the arguments as JSON, so that the log can prove what was sent without holding it. */

@@ -16,8 +16,10 @@ export class Exchange {
   readonly recorder: ExchangeRecorder;
   /** Id of the single request in the body, once it was read: what a failure is answered to. */
   rpcId: RpcId | null = null;
+  /** Whether the audit log holds it: then it also hears how it went. */
+  audited = false;
   readonly #controller = new AbortController();
-  #left = false;
+  #cut: string | undefined;
 
   constructor(request: HttpRequest, response: HttpResponse, arrival: Arrival, recorder: ExchangeRecorder) {
     this.request = request;
@@ -26,7 +28,7 @@ export class Exchange {
     this.headers = headersOf(request);
     this.recorder = recorder;
     response.on('close', () => {
-      this.#left ||= !response.writableEnded;
+      if (!response.writableEnded) this.#cut ??= 'the agent left';
       this.#controller.abort();
     });
     response.on('error', () => this.#controller.abort()); // The agent's socket broke: 'close' follows.
@@ -37,20 +39,21 @@ export class Exchange {
     return this.#controller.signal;
   }
 
-  /** The agent was gone before its answer was complete. */
-  get leftEarly(): boolean {
-    return this.#left;
+  /** Why nobody is there any more to take the rest of the answer; `undefined` while somebody is. */
+  get cut(): string | undefined {
+    return this.#cut;
   }
 
-  /** Ends the exchange from our side: the grant was revoked or has expired. */
-  end(): void {
+  /** Ends the exchange from our side; an answer that has begun is broken off, visibly for the agent. */
+  end(reason: string): void {
+    if (!this.response.writableEnded) this.#cut ??= reason;
     this.#controller.abort();
     this.response.destroy();
   }
 
   /** An answer of our own; `json` absent for an empty body. Does nothing when an answer has begun already. */
   answer(status: number, json?: string, headers: Record<string, string> = {}): void {
-    if (this.response.headersSent || this.response.destroyed) return;
+    if (this.response.headersSent || this.signal.aborted) return;
     const all: Record<string, string> = { ...headers, 'cache-control': 'no-store' };
     if (json !== undefined) {
       all['content-type'] = 'application/json';

@@ -2,11 +2,10 @@
 // audit → forward → relay → record. Every refusal returns early; nothing reaches the upstream without a principal,
 // a decision and a written audit record.
 import type { Clock } from '../core/clock.ts';
-import { errorInfo, TunnelError } from '../core/errors.ts';
+import { errorInfo } from '../core/errors.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { GrantStore, Principal } from '../identity/grants.ts';
 import type { Throttle } from '../identity/throttle.ts';
-import { rpcCode } from '../mcp/rpcErrors.ts';
 import { decide, type Decision } from '../policy/decide.ts';
 import type { RateLimiter } from '../policy/limits.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
@@ -23,6 +22,7 @@ import { listFilter } from './listFilter.ts';
 import {
   answerFailure,
   answerOptions,
+  isUpstreamFault,
   refuseArrival,
   refuseCall,
   refuseLimit,
@@ -34,6 +34,9 @@ import { relayAnswer } from './relay.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
 import { ToolCatalogue } from './toolCatalogue.ts';
+
+/** What `setTimeout` holds: 24.8 days. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export type GatewayOptions = {
   tunnel: string;
@@ -73,7 +76,8 @@ export class Gateway {
 
   /** A grant was revoked: what it has open ends now. */
   endGrant(grant: string): void {
-    for (const [exchange, principal] of this.#inFlight) if (principal.grant === grant) exchange.end();
+    for (const [exchange, principal] of this.#inFlight)
+      if (principal.grant === grant) exchange.end('the grant was revoked');
   }
 
   async #serve(exchange: Exchange): Promise<void> {
@@ -83,49 +87,65 @@ export class Gateway {
 
     const principal = await this.#authenticate(exchange);
     if (!principal) return;
-    this.#inFlight.set(exchange, principal);
 
+    // Before the body is read: what waits in memory is bounded, too, and so is what refusals add to the audit log.
     const { limits } = this.#options.policy.current;
-    const call = await readCall(exchange, arrival.method, limits.maxBodyBytes);
-    if (!call || !(await this.#ownSession(exchange, principal, call))) return;
-    exchange.recorder.update({ agent: call.agent ?? principal.name, era: call.era });
+    const slot = this.#options.limiter.acquire(principal.id, limits);
+    if (slot.kind === 'limited') return refuseLimit(exchange, slot.limit, slot.retryAfterMs);
+    try {
+      const call = await readCall(exchange, arrival.method, limits.maxBodyBytes);
+      if (call && (await this.#ownSession(exchange, principal, call))) await this.#serveCall(exchange, principal, call);
+    } finally {
+      slot.release();
+    }
+  }
 
+  async #serveCall(exchange: Exchange, principal: Principal, call: Call): Promise<void> {
+    const agent = call.agent ?? principal.name;
+    exchange.recorder.update({ agent, era: call.era });
     const decision = this.#decide(principal, call);
-    const slot = decision.kind === 'allow' ? this.#options.limiter.acquire(principal.id, limits) : undefined;
     exchange.recorder.mark('decided');
     await this.#audit(exchange, principal, call, decision);
     exchange.recorder.mark('audited');
 
-    const agent = call.agent ?? principal.name;
-    if (decision.kind === 'deny') this.agents.refused(agent, principal.name);
-    else this.agents.called(agent, principal.name);
-    if (decision.kind === 'deny') return refuseCall(exchange, call, decision);
-    if (slot?.kind === 'limited') return refuseLimit(exchange, slot.limit, slot.retryAfterMs);
-
-    try {
-      await this.#forward(exchange, principal, call);
-    } finally {
-      if (slot?.kind === 'granted') slot.release();
+    if (decision.kind === 'deny') {
+      this.agents.refused(agent, principal.name);
+      return refuseCall(exchange, call, decision);
     }
+    this.agents.called(agent, principal.name);
+    if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
+    await this.#forward(exchange, principal, call);
   }
 
   async #authenticate(exchange: Exchange): Promise<Principal | undefined> {
-    const { grants, throttle, audit, tunnel, serverId, clock } = this.#options;
+    const { grants, throttle, audit, tunnel, serverId } = this.#options;
     const result = grants.authenticate(exchange.headers['authorization'], serverId);
     if (result.kind === 'principal') {
       const { principal } = result;
       exchange.recorder.update({ principal: { kind: principal.kind, name: principal.name, grant: principal.grant } });
-      // A stream may outlive the grant that opened it; it must not.
-      const timer = clock.after(Math.min(result.expiresMs - clock.now(), 2 ** 31 - 1), () => exchange.end());
-      exchange.signal.addEventListener('abort', () => timer.cancel(), { once: true });
+      this.#inFlight.set(exchange, principal); // In the same breath: no revocation may slip in between.
+      this.#endAt(exchange, result.expiresMs);
       return principal;
     }
     const { visitor, carrier } = exchange.arrival;
-    await audit.append({ kind: 'refused', tunnel, visitor, carrier, why: result.why });
     const verdict = throttle.failed(visitor);
-    if (verdict.kind === 'limited') refuseThrottled(exchange, verdict.retryAfterMs);
-    else refuseUnauthenticated(exchange, result.why);
+    if (verdict.kind === 'limited') {
+      // Not audited one by one: strangers must not fill the disk.
+      refuseThrottled(exchange, verdict.retryAfterMs);
+      return undefined;
+    }
+    await audit.append({ kind: 'refused', tunnel, visitor, carrier, why: result.why });
+    refuseUnauthenticated(exchange, result.why);
     return undefined;
+  }
+
+  /** A stream may outlive the grant that opened it; it must not. */
+  #endAt(exchange: Exchange, expiresMs: number): void {
+    const { clock } = this.#options;
+    const leftMs = expiresMs - clock.now();
+    if (leftMs <= 0) return exchange.end('the grant has expired');
+    const timer = clock.after(Math.min(leftMs, longestTimerMs), () => this.#endAt(exchange, expiresMs));
+    exchange.signal.addEventListener('abort', () => timer.cancel(), { once: true });
   }
 
   /** A session belongs to the principal that began it; anybody else's is answered as unknown. */
@@ -164,21 +184,24 @@ export class Gateway {
     exchange.recorder.update({ rule: decision.rule });
     const { tunnel, audit } = this.#options;
     const { visitor, carrier } = exchange.arrival;
-    for (const { method, name, params } of call.audited) {
-      await audit.append({
-        kind: 'call',
-        exchange: exchange.recorder.id,
-        tunnel,
-        visitor,
-        carrier,
-        principal: { id: principal.id, name: principal.name, grant: principal.grant },
-        method,
-        ...(name === undefined ? {} : { name }),
-        ...argumentsDigest(params),
-        decision: decision.kind,
-        rule: decision.rule,
-      });
-    }
+    await Promise.all(
+      call.audited.map(({ method, name, params }) =>
+        audit.append({
+          kind: 'call',
+          exchange: exchange.recorder.id,
+          tunnel,
+          visitor,
+          carrier,
+          principal: { id: principal.id, name: principal.name, grant: principal.grant },
+          method,
+          ...(name === undefined ? {} : { name }),
+          ...argumentsDigest(params),
+          decision: decision.kind,
+          rule: decision.rule,
+        }),
+      ),
+    );
+    exchange.audited = true;
   }
 
   async #forward(exchange: Exchange, principal: Principal, call: Call): Promise<void> {
@@ -202,10 +225,10 @@ export class Gateway {
       serverRequests: this.#serverRequests,
       session: call.sessionId,
     });
-    await relayAnswer(exchange, answer, observer, listFilter(policy.current, principal, call.messages));
+    await relayAnswer(exchange, answer, observer, listFilter(policy.current, principal, call));
+    if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
     this.agents.answered();
-    const outcome = observer.outcome(answer.status);
-    this.#finish(exchange, exchange.leftEarly ? { status: 'cancelled', reason: 'the agent left' } : outcome);
+    this.#finish(exchange, observer.outcome(answer.status));
   }
 
   /** Answers of the agent to what the server had asked. */
@@ -229,6 +252,7 @@ export class Gateway {
   #finish(exchange: Exchange, outcome: ReturnType<AnswerObserver['outcome']>): void {
     exchange.recorder.finish(outcome);
     const { audit, log } = this.#options;
+    if (!exchange.audited) return;
     audit
       .append({ kind: 'outcome', exchange: exchange.recorder.id, status: outcome.status })
       .catch((error: unknown) =>
@@ -237,11 +261,11 @@ export class Gateway {
   }
 
   #fail(exchange: Exchange, error: unknown): void {
-    if (exchange.leftEarly) return this.#finish(exchange, { status: 'cancelled', reason: 'the agent left' });
+    if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
     const info = errorInfo(error);
-    if (!(error instanceof TunnelError)) this.#options.log(`gateway: ${String(error)}`);
-    this.#finish(exchange, { status: 'failed', rpcCode: rpcCode.upstreamUnavailable, reason: info.message });
+    if (!isUpstreamFault(info)) this.#options.log(`gateway: ${info.code}: ${info.message}`);
     answerFailure(exchange, info);
+    this.#finish(exchange, { status: 'failed' });
   }
 
   #begin(request: HttpRequest, response: HttpResponse, arrival: Arrival): Exchange {

@@ -55,6 +55,13 @@ export function refuseTooLarge(exchange: Exchange, maxBytes: number): void {
   exchange.answer(413, rpcErrorText(null, rpcCode.limitReached, message));
 }
 
+/** A body in another encoding would say one thing to us and another to the server. */
+export function refuseMediaType(exchange: Exchange): void {
+  const message = 'Unsupported Media Type: send application/json in UTF-8, not compressed';
+  exchange.recorder.finish({ status: 'error', rpcCode: rpcCode.serverError, reason: message });
+  exchange.answer(415, rpcErrorText(null, rpcCode.serverError, message));
+}
+
 /** A body or headers that cannot be understood without doubt. */
 export function refuseMessage(exchange: Exchange, code: number, message: string, id: RpcId | null): void {
   exchange.recorder.finish({ status: 'error', rpcCode: code, reason: message });
@@ -82,15 +89,21 @@ const UPSTREAM_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TIMEOUT',
 ]);
 
+/** Whether the server behind the tunnel is to blame, and not the tunnel. */
+export function isUpstreamFault({ code }: ErrorInfo): boolean {
+  return UPSTREAM_FAULTS.has(code);
+}
+
 /** What went wrong behind the gateway; an answer that has begun already is cut off instead. */
 export function answerFailure(exchange: Exchange, info: ErrorInfo): void {
-  if (exchange.response.headersSent) return exchange.end();
-  if (UPSTREAM_FAULTS.has(info.code)) {
-    const status = info.code === 'TIMEOUT' ? 504 : 502;
-    exchange.answer(status, rpcErrorText(exchange.rpcId, rpcCode.upstreamUnavailable, info.message));
+  const code = isUpstreamFault(info) ? rpcCode.upstreamUnavailable : rpcCode.internalError;
+  exchange.recorder.finish({ status: 'failed', rpcCode: code, reason: info.message });
+  if (exchange.response.headersSent) return exchange.end(info.message);
+  if (isUpstreamFault(info)) {
+    exchange.answer(info.code === 'TIMEOUT' ? 504 : 502, rpcErrorText(exchange.rpcId, code, info.message));
   } else {
     const message = 'the tunnel failed; the log on the developer’s machine says why';
-    exchange.answer(500, rpcErrorText(exchange.rpcId, rpcCode.internalError, message));
+    exchange.answer(500, rpcErrorText(exchange.rpcId, code, message));
   }
 }
 

@@ -1,5 +1,6 @@
 // The upstream's answer on its way to the agent: the same status, headers and bytes, chunk by chunk as they come, with
 // the agent's pace as the pace. Only lists are ever changed: entries that the agent may not use are taken out.
+import { TunnelError } from '../core/errors.ts';
 import { SseReader, formatSse, type SseEvent } from '../core/sse.ts';
 import type { HeaderList } from '../mcp/exchange.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
@@ -23,7 +24,11 @@ export async function relayAnswer(
 ): Promise<void> {
   const isStream = /^text\/event-stream\b/i.test(answer.headers['content-type'] ?? '');
   const headers = towardsAgent(answer.headers);
-  if (filter) delete headers['content-length'];
+  if (filter) {
+    delete headers['content-length'];
+    refuseUnreadable(answer);
+  }
+  if (exchange.signal.aborted) answer.body?.destroy();
   exchange.recorder.response(answer.status, Object.entries(headers) as HeaderList);
   exchange.response.writeHead(answer.status, headers);
 
@@ -38,6 +43,8 @@ export async function relayAnswer(
     else if (filter) await relayFilteredJson(exchange, answer.body, observer, filter);
     else await relayJson(exchange, answer.body, observer);
     exchange.response.end();
+  } catch (error) {
+    throw explained(error);
   } finally {
     exchange.signal.removeEventListener('abort', abort);
     answer.body.destroy();
@@ -64,7 +71,27 @@ async function relayEvents(
     }
     for (const bytes of outgoing) await write(exchange, bytes);
   }
-  if (filter) await write(exchange, reader.rest);
+  if (!filter) return;
+  // An unfinished event is none (WHATWG HTML §9.2.6), but a lenient agent may read it all the same.
+  const { rest } = reader;
+  reader.push(Buffer.from('\n\n'));
+  const isHidden = events.some(({ data }) => data !== '' && filter(data) !== undefined);
+  if (!isHidden) await write(exchange, rest);
+}
+
+/** What cannot be read cannot be filtered; requests ask for `identity`. */
+function refuseUnreadable(answer: UpstreamResponse): void {
+  const encoding = answer.headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return;
+  answer.body?.destroy();
+  throw new TunnelError('UPSTREAM_PROTOCOL', `the server compressed its answer (${encoding}) although nobody asked`);
+}
+
+/** The server broke off, or went over a bound of ours. */
+function explained(error: unknown): Error {
+  if (error instanceof TunnelError) return error;
+  if (error instanceof RangeError) return new TunnelError('LIMIT', error.message, { cause: error });
+  return new TunnelError('UPSTREAM_EXITED', 'the server broke off its answer', { cause: error });
 }
 
 function rewritten(event: SseEvent, data: string): Uint8Array {
@@ -106,7 +133,7 @@ async function relayFilteredJson(
 }
 
 async function write(exchange: Exchange, bytes: Uint8Array): Promise<void> {
-  if (bytes.length === 0 || exchange.response.destroyed) return;
+  if (bytes.length === 0 || exchange.signal.aborted) return;
   exchange.recorder.responseBytes(bytes.length);
   if (!exchange.response.write(bytes)) await writable(exchange.response);
 }
