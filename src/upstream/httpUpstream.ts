@@ -1,7 +1,7 @@
 // An MCP server that listens on HTTP: bytes go to it and come back as they are, at the agent's pace. What changes on
 // this hop is Host (the configured authority), hop-by-hop headers, and Accept-Encoding (the inspector reads along).
 import type { LookupFunction } from 'node:net';
-import { Pool } from 'undici';
+import { errors, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import { systemCode, TunnelError } from '../core/errors.ts';
 import { pinAddresses, type PermitAddress, type PinnedAddress } from './upstreamAddress.ts';
@@ -125,12 +125,16 @@ export class HttpUpstream implements Upstream {
     if (this.#closed) return new TunnelError('CLOSED', `the tunnel to ${this.#place} is closed`, { cause: error });
     const code = systemCode(error) ?? '';
     const known = REASONS[code];
-    if (code.startsWith('HPE_')) {
+    if (error instanceof errors.HTTPParserError) {
       return new TunnelError('UPSTREAM_PROTOCOL', `${this.#place} does not speak HTTP`, { cause: error });
     }
-    return new TunnelError('UPSTREAM_UNREACHABLE', `${this.#place} ${known ?? `could not be reached (${code})`}`, {
-      cause: error,
-    });
+    return new TunnelError(
+      'UPSTREAM_UNREACHABLE',
+      `${this.#place} ${known ?? `could not be reached (${code || (error as Error).message})`}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

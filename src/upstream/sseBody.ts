@@ -26,6 +26,7 @@ const encoder = new TextEncoder();
 export class SseBody extends Readable {
   readonly #options: SseBodyOptions;
   #full = false;
+  #finished = false;
   #stall: TimerHandle | undefined;
 
   constructor(options: SseBodyOptions) {
@@ -57,8 +58,11 @@ export class SseBody extends Readable {
     this.#write(encoder.encode(`id: ${id}\ndata: \n\n`));
   }
 
+  /** Nothing will follow; what waits is still delivered. */
   finish(): void {
-    if (!this.destroyed && !this.readableEnded) this.push(null);
+    if (this.#finished || this.destroyed) return;
+    this.#finished = true;
+    this.push(null);
   }
 
   override _read(): void {
@@ -66,13 +70,15 @@ export class SseBody extends Readable {
   }
 
   override read(size?: number): unknown {
-    const chunk: unknown = super.read(size);
+    // Without a size all that waits would come as one copy, however much it is.
+    const piece = size ?? (this.readableLength > PIECE_BYTES ? PIECE_BYTES : undefined);
+    const chunk: unknown = super.read(piece);
     if (chunk !== null && this.#stall) this.#watchStall();
     return chunk;
   }
 
   #write(bytes: Uint8Array): void {
-    if (this.destroyed) return;
+    if (this.destroyed || this.#finished) return;
     let hasRoom = true;
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) hasRoom = this.push(bytes.subarray(at, at + PIECE_BYTES));
     if (hasRoom || this.#full) return;
