@@ -129,9 +129,10 @@ export class Helper {
     const server = await this.servers.resolve(request.server);
     const dial = makeDialCheck(this.policy);
     await this.#demandAllowed(dial, server, request.destination);
-    const plan = await this.servers.requireConsent(server, request.consent);
-    if (plan) await this.#audit.append({ kind: 'consent', server: server.name, hash: plan.hash });
+    const { transport, agreedNow } = await this.servers.requireConsent(server, request.consent);
+    if (agreedNow) await this.#audit.append({ kind: 'consent', server: server.name, hash: agreedNow.hash });
 
+    const carrier = await this.#carriers.make(request.destination);
     const entry = await this.#book.take(server, request.destination, request.name);
     const tunnel = new RunningTunnel({
       id: randomUUID(),
@@ -139,8 +140,8 @@ export class Helper {
       destination: request.destination,
       entry,
       ...(request.port === undefined ? {} : { port: request.port }),
-      carrier: await this.#carriers.make(request.destination),
-      upstream: makeUpstream(server.transport, this.#options.clock),
+      carrier,
+      upstream: makeUpstream(transport, this.#options.clock),
       clock: this.#options.clock,
       grants: this.grants,
       throttle: this.#throttle,
@@ -163,7 +164,7 @@ export class Helper {
         event: 'opened',
         tunnel: tunnel.id,
         hostname,
-        destination: carrierOf(request),
+        destination: request.destination.carrier,
       });
       const { grant } = request;
       const minted = 'none' in grant ? {} : await this.addGrant({ ...grant, servers: [server.id] });
@@ -266,8 +267,4 @@ export class Helper {
   async #closeAll(): Promise<void> {
     await Promise.all([...this.#tunnels.keys()].map((id) => this.close(id)));
   }
-}
-
-function carrierOf(request: OpenTunnel): string {
-  return request.destination.carrier;
 }

@@ -7,7 +7,16 @@ import { launchPlan } from '../discovery/launchPlan.ts';
 import type { DiscoveredServer, LaunchPlan, OpenTunnel, ServerList, ServerTransport } from '../protocol/control.ts';
 import type { Consents } from './consents.ts';
 
-export type ResolvedServer = { id: string; name: string; transport: ServerTransport; discovered: boolean };
+export type ResolvedServer = {
+  id: string;
+  name: string;
+  transport: ServerTransport;
+  /** Folders of the workspace that it was found in; absent for one that was given whole. */
+  folders?: readonly string[];
+};
+
+/** What may run now. `agreedNow` is the plan that a person has agreed to just now. */
+export type Agreed = { transport: ServerTransport; agreedNow?: LaunchPlan };
 
 export type ServerResolverOptions = { env: NodeJS.ProcessEnv; consents: Consents; trusted: boolean };
 
@@ -29,33 +38,35 @@ export class ServerResolver {
     if ('inline' in server) {
       const { name, transport } = server.inline;
       const digest = createHash('sha256').update(JSON.stringify(transport)).digest('hex').slice(0, 16);
-      return { id: `inline:${digest}`, name, transport, discovered: false };
+      return { id: `inline:${digest}`, name, transport };
     }
     const found = await this.#find(server.id, server.folders);
     if (found.problem) throw new TunnelError('CONFIG_INVALID', `“${found.name}” cannot be exposed: ${found.problem}`);
-    return { id: found.id, name: found.name, transport: found.transport, discovered: true };
+    return { id: found.id, name: found.name, transport: found.transport, folders: server.folders };
   }
 
   async plan(id: string, folders: string[]): Promise<{ plan: LaunchPlan; agreed: boolean; previous?: LaunchPlan }> {
     const server = await this.#find(id, folders);
-    const plan = await this.#planOf(server);
+    const plan = await this.#planOf({ ...server, folders });
     const previous = await this.#options.consents.find(id);
     if (previous?.hash === plan.hash) return { plan, agreed: true };
     return { plan, agreed: false, ...(previous ? { previous } : {}) };
   }
 
   /**
-   * `consent` is the hash of the plan that a person was shown just now. Returns the plan when this is news.
+   * `consent` is the hash of the plan that a person was shown just now. What runs is what the plan says: the executable
+   * that was found then, not another one that the same name finds later.
    * Throws `CONSENT_REQUIRED` with the plan, and with the one agreed to before, or `UNTRUSTED_WORKSPACE`.
    */
-  async requireConsent(server: ResolvedServer, consent: string | undefined): Promise<LaunchPlan | undefined> {
-    if (!server.discovered) return undefined; // Given whole by the person who wants it run.
+  async requireConsent(server: ResolvedServer, consent: string | undefined): Promise<Agreed> {
+    if (!server.folders) return { transport: server.transport }; // Given whole by the person who wants it run.
     if (!this.trusted) {
       throw new TunnelError('UNTRUSTED_WORKSPACE', `“${server.name}” is not run: this workspace is not trusted`);
     }
     const plan = await this.#planOf(server);
+    const transport = asPlanned(server.transport, plan);
     const previous = await this.#options.consents.find(server.id);
-    if (previous?.hash === plan.hash) return undefined;
+    if (previous?.hash === plan.hash) return { transport };
     if (consent !== plan.hash) {
       const what = previous ? 'has changed since it was agreed to' : 'has not been agreed to yet';
       throw new TunnelError('CONSENT_REQUIRED', `what “${server.name}” runs ${what}`, {
@@ -63,11 +74,15 @@ export class ServerResolver {
       });
     }
     await this.#options.consents.give(server.id, plan);
-    return plan;
+    return { transport, agreedNow: plan };
   }
 
-  #planOf(server: { name: string; transport: ServerTransport }): Promise<LaunchPlan> {
-    return launchPlan(server.name, server.transport, this.#options.env);
+  #planOf({
+    name,
+    transport,
+    folders = [],
+  }: Pick<ResolvedServer, 'name' | 'transport' | 'folders'>): Promise<LaunchPlan> {
+    return launchPlan(name, transport, this.#options.env, folders);
   }
 
   async #find(id: string, folders: string[]): Promise<DiscoveredServer> {
@@ -77,4 +92,8 @@ export class ServerResolver {
       throw new TunnelError('NOT_FOUND', 'this server is no longer in the workspace’s files; refresh the list');
     return found;
   }
+}
+
+function asPlanned(transport: ServerTransport, { command }: LaunchPlan): ServerTransport {
+  return transport.kind === 'stdio' && command !== undefined ? { ...transport, command } : transport;
 }
