@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type SecureContext } from 'node:tls';
 import type { AddressInfo } from 'node:net';
