@@ -50,8 +50,6 @@ export type LaunchPlan = {
 
 // ── Destinations ───────────────────────────────────────────────────────────
 
-export type CarrierKind = 'embedded' | 'edge';
-
 /** Where a tunnel goes out to. */
 export type Destination = { carrier: 'embedded' } | { carrier: 'edge'; host: string };
 

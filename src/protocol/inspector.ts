@@ -6,11 +6,8 @@ import type { ExchangeDetail, TrafficPage } from '../mcp/exchange.ts';
 
 export type {
   CapturedMessage,
-  Direction,
   ExchangeDetail,
-  ExchangeFlag,
   ExchangeRow,
-  ExchangeStatus,
   HeaderList,
   Timings,
   TrafficPage,
