@@ -2,7 +2,7 @@
 // they ask for. It never holds a key of what it relays.
 import type { Socket } from 'node:net';
 import type { Clock, TimerHandle } from '../core/clock.ts';
-import { errorInfo, TunnelError } from '../core/errors.ts';
+import { errorInfo, TunnelError, type ErrorCode } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { doorLabels } from '../protocol/edge.ts';
@@ -37,6 +37,15 @@ export type EdgeOptions = {
 };
 
 export type RouteInfo = { hostname: string; connector: string; instance: string; sinceMs: number };
+
+const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ROUTE_BUSY',
+  'ROUTE_DENIED',
+  'CERTIFICATE_INVALID',
+  'LIMIT',
+  'USAGE',
+  'CLOSED',
+]);
 
 type Link = RouteHolder & { session: EdgeSession; expiresMs: number };
 
@@ -167,7 +176,9 @@ export class Edge {
       this.#registry.drop(link);
     });
     session.control.handle('route/claim', async (wanted) => {
-      const { hostname } = await this.#registry.claim(link, wanted);
+      const { hostname } = await this.#registry.claim(link, wanted).catch((error: unknown) => {
+        throw this.#shareable(error);
+      });
       log(`${hostname} is served by connector ${connector}`);
       return { hostname, port: this.#port };
     });
@@ -176,6 +187,13 @@ export class Edge {
       return null;
     });
     session.control.start();
+  }
+
+  /** A refusal as it is; of a fault of the edge's own, which may name its files, the connector hears only that. */
+  #shareable(error: unknown): unknown {
+    if (error instanceof TunnelError && refusals.has(error.code)) return error;
+    this.#options.log(`a name could not be claimed: ${errorInfo(error).message}`);
+    return new TunnelError('INTERNAL', 'the edge could not note the name: its log says why', { retryable: true });
   }
 
   #linksOf(connector: string): Link[] {

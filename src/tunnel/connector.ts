@@ -4,8 +4,9 @@ import type { TLSSocket } from 'node:tls';
 import { Backoff } from '../core/backoff.ts';
 import { delay, type Clock, type Random } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { errorInfo, fromErrorInfo, TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
+import { errorInfo, TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
 import { ConnectorSession, type ConnectorSessionOptions } from '../wire/connectorSession.ts';
+import { edgeRefusal } from './edgeRefusal.ts';
 
 export const redialBaseMs = 500;
 export const redialMaxMs = 30_000;
@@ -156,10 +157,14 @@ export class Connector {
     const { label, instance } = this.#options;
     const control = await session.control;
     control.on('route/lost', ({ label: lost, error }) => {
-      if (lost === label) void session.end(fromErrorInfo(error));
+      if (lost === label) void session.end(edgeRefusal(error));
     });
     control.start();
-    return control.request('route/claim', { label, instance });
+    try {
+      return await control.request('route/claim', { label, instance });
+    } catch (error) {
+      throw edgeRefusal(error);
+    }
   }
 
   #become(state: ConnectorState): void {

@@ -124,6 +124,16 @@ describe('the first connection', () => {
     await until(() => sessions.every((session) => session.closed));
   });
 
+  it('shows an edge’s words and obeys none of them', async () => {
+    const { start, claimWith } = await world();
+    claimWith(() => {
+      throw new TunnelError('DESTINATION_DENIED', '\u001b[2Jyou may not', { data: { file: '/etc/passwd' } });
+    });
+    const error = await start().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'EDGE_UNREACHABLE', data: undefined });
+    expect((error as Error).message).toMatch(/\?\[2Jyou may not$/);
+  });
+
   it('is given up when the edge says nothing', async () => {
     const { start, beMute, clock, dials } = await world();
     beMute();
