@@ -53,16 +53,11 @@ function judgeLayer(layer: PolicyLayer, asking: Asking, subject: Governed): Find
   if (!rule) return refused(`${layer.origin} agents`, 'no rule of the policy names this agent');
 
   // An agent's own entry replaces what `*` allows, but not what `*` denies.
-  for (const [denying, name] of own && everyone
-    ? ([
-        [rule, key],
-        [everyone, '*'],
-      ] as const)
-    : ([[rule, key]] as const)) {
-    const denied = judgeDenials(denying, `${layer.origin} agents[${JSON.stringify(name)}]`, asking, subject);
-    if (denied) return denied;
-  }
-  return judgeAllowances(rule, `${layer.origin} agents[${JSON.stringify(key)}]`, subject);
+  const label = (name: string): string => `${layer.origin} agents[${JSON.stringify(name)}]`;
+  const denied = judgeDenials(rule, label(key), asking, subject);
+  if (denied) return denied;
+  const deniedToAll = own && everyone ? judgeDenials(everyone, label('*'), asking, subject) : undefined;
+  return deniedToAll ?? judgeAllowances(rule, label(key), subject);
 }
 
 function judgeDenials(rule: AgentRule, label: string, asking: Asking, subject: Governed): Finding | undefined {

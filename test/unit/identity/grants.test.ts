@@ -179,6 +179,16 @@ describe('GrantStore', () => {
       expect([first, second, third].map((token) => why(store, token))).toEqual(['unknown', 'unknown', 'principal']);
     });
 
+    it('a second overlap does not lengthen the first', async () => {
+      const world = new World();
+      const store = await world.store();
+      const { grant, token: first } = await store.add(world.wanted());
+      const { token: second } = await store.rotate(grant.id, 60_000);
+      await store.rotate(grant.id, hour);
+      world.clock.advance(60_000);
+      expect([why(store, first), why(store, second)]).toEqual(['expired', 'principal']);
+    });
+
     it('keeps a handful of old tokens at most', async () => {
       const world = new World();
       const store = await world.store();

@@ -220,6 +220,8 @@ describe('decide', () => {
     'tools/call ',
     ' tools/call',
     'tools/call\u200b',
+    't\u200bools/call',
+    't ools/call',
     'ｔools/call',
     'TOOLS.CALL',
     'tools//call',
@@ -236,6 +238,10 @@ describe('decide', () => {
   it('a call that comes without an id is a call', () => {
     const message: RpcMessage = { kind: 'notification', method: 'tools/call', params: { name: 'rm' } };
     expect(ask(policyOf({ methods: ['*'], tools: ['echo'] }), message).kind).toBe('deny');
+  });
+
+  it('a notification that asks for an answer is none', () => {
+    expect(ask(policyOf({ tools: ['*'] }), request('notifications/initialized')).kind).toBe('deny');
   });
 
   it('refuses a batch for one of its elements, and says which', () => {

@@ -37,6 +37,17 @@ describe('mayDial', () => {
     expect(verdict).toMatchObject({ kind: 'deny', file: '/etc/policy.json', mayAllow: false });
   });
 
+  it('blames the user’s own file last, in whatever order the files came', () => {
+    const workspace: PolicySource = {
+      origin: 'workspace',
+      file: '/w.json',
+      kind: 'read',
+      policy: { version: 1, destinations: [] },
+    };
+    const verdict = mayDial(merged(user({}), workspace), { carrier: 'edge', host: 'a.example.com' });
+    expect(verdict).toMatchObject({ file: '/w.json', mayAllow: false });
+  });
+
   it('says why when a file cannot be read', () => {
     const error = errorInfo(new TunnelError('POLICY_INVALID', '/w.json, line 3: limits is odd'));
     const broken: PolicySource = { origin: 'workspace', file: '/w.json', kind: 'broken', error };

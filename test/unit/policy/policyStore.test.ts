@@ -79,6 +79,10 @@ describe('PolicyStore', () => {
     await until(() => dial(store) === 'deny');
     expect(store.current.problems[0]).toMatchObject({ code: 'POLICY_INVALID', data: { file: '/user', line: 1 } });
     expect(changes).toBe(2);
+    await until(() => clock.pending === 1);
+    clock.advance(500);
+    await until(() => clock.pending === 1);
+    expect(changes).toBe(2);
   });
 
   it('looks no more after the close', async () => {
