@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { systemCode, TunnelError } from '../core/errors.ts';
 import { findCommand } from './commandPath.ts';
 import type { ProcessGuardian } from './processGuardian.ts';
-import { endProcessTree } from './processTree.ts';
+import { endProcessTree, findStrays } from './processTree.ts';
 import { serverEnvironment, type DeclaredEnvironment } from './serverEnvironment.ts';
 import { programLine } from './windowsCommand.ts';
 
@@ -72,9 +72,10 @@ export class ServerProcess {
   }
 
   async #end(): Promise<void> {
+    const strays = this.#hasExited ? [] : await findStrays(this.pid);
     this.stdin.end();
     if (!this.#hasExited) await this.#exitsWithin(this.#times.stdinMs);
-    await endProcessTree(this.pid, () => this.#hasExited, this.#clock, this.#times);
+    await endProcessTree(this.pid, () => this.#hasExited, strays, this.#clock, this.#times);
     await this.#exitsWithin(this.#times.killMs); // What it wrote last is still on its way.
     this.stdin.destroy();
     this.stdout.destroy();

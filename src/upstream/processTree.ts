@@ -14,27 +14,27 @@ export type TreeTimes = {
 
 const POLL_MS = 20;
 
-type Member = { pid: number; startedAt: string };
+export type Stray = { pid: number; startedAt: string };
 
 /**
  * Resolves when nothing of the tree is left, or `killMs` after it was killed. `hasExited` tells whether the leader is
- * gone; its group may still be there.
+ * gone; its group, and the `strays` that were found while it lived, may still be there.
  */
 export async function endProcessTree(
   pid: number,
   hasExited: () => boolean,
+  strays: Stray[],
   clock: Clock,
   times: TreeTimes,
 ): Promise<void> {
   if (process.platform === 'win32') return endWithTaskkill(pid, hasExited, clock, times);
-  if (hasExited() && !(await groupLives(pid))) return;
-  const strays = hasExited() ? [] : await descendantsOutside(pid);
   const isGone = async (): Promise<boolean> => hasExited() && !(await groupLives(pid)) && !(await anyLives(strays));
 
+  if (await isGone()) return;
   await signalAll(pid, strays, 'SIGTERM');
   if (await eventually(isGone, clock, times.termMs)) return;
-  if (!hasExited()) strays.push(...(await descendantsOutside(pid)));
-  await signalAll(pid, strays, 'SIGKILL');
+  const all = hasExited() ? strays : [...strays, ...(await findStrays(pid))];
+  await signalAll(pid, all, 'SIGKILL');
   await eventually(isGone, clock, times.killMs);
 }
 
@@ -47,7 +47,7 @@ export async function groupLives(pid: number): Promise<boolean> {
   return table.some((entry) => entry.group === pid && entry.state !== 'Z');
 }
 
-async function signalAll(pid: number, strays: readonly Member[], signal: NodeJS.Signals): Promise<void> {
+async function signalAll(pid: number, strays: readonly Stray[], signal: NodeJS.Signals): Promise<void> {
   signalGroup(pid, signal);
   if (strays.length === 0) return;
   const table = await processTable();
@@ -56,18 +56,23 @@ async function signalAll(pid: number, strays: readonly Member[], signal: NodeJS.
   }
 }
 
-async function anyLives(strays: readonly Member[]): Promise<boolean> {
+async function anyLives(strays: readonly Stray[]): Promise<boolean> {
   if (strays.length === 0) return false;
   const table = await processTable();
   return strays.some((stray) => table.some((entry) => isSame(entry, stray) && entry.state !== 'Z'));
 }
 
 /** A number alone is no identity: it is given again. */
-function isSame(entry: ProcessEntry, member: Member): boolean {
+function isSame(entry: ProcessEntry, member: Stray): boolean {
   return entry.pid === member.pid && entry.startedAt === member.startedAt;
 }
 
-async function descendantsOutside(root: number): Promise<Member[]> {
+/**
+ * Descendants of `root` that left its process group. Only a living `root` can be asked: later nobody knows whose they
+ * were.
+ */
+export async function findStrays(root: number): Promise<Stray[]> {
+  if (process.platform === 'win32') return [];
   const table = await processTable();
   const tree = new Set([root]);
   for (let grown = true; grown;) {
@@ -81,7 +86,7 @@ async function descendantsOutside(root: number): Promise<Member[]> {
   return table.filter(({ pid, group }) => pid !== root && tree.has(pid) && group !== root);
 }
 
-type ProcessEntry = Member & { parent: number; group: number; state: string };
+type ProcessEntry = Stray & { parent: number; group: number; state: string };
 
 async function processTable(): Promise<ProcessEntry[]> {
   return process.platform === 'linux' ? fromProc() : fromPs();

@@ -206,6 +206,16 @@ describe('a server that dies', () => {
 });
 
 describe('a server that does not want to end', () => {
+  it('may end itself: what it started is ended all the same', async () => {
+    expectNothingLeft();
+    const world = stdioWorld(['--family']);
+    const { pid } = await world.initialize();
+    const [near, far] = await family(world);
+    await world.upstream.close();
+    expect([pid, near!, far!].filter(isAlive)).toEqual([]);
+    expect(world.events.at(-1)).toMatchObject({ kind: 'exited', code: 0 });
+  });
+
   it('is ended with everything it started, also what left its process group', async () => {
     expectNothingLeft();
     const world = stdioWorld(['--family', '--ignore-term', '--ignore-close']);

@@ -43,6 +43,7 @@ describe('parseStrict', () => {
     '"\\ud800x"',
     '"\\ud800\\ud800"',
     '"\\udc00\\ud800"',
+    '"\\udc00\\udc00"',
     '{"\\uD8aA":1}',
     '"\ud800"',
     '"\ud800\\udc00"',

@@ -140,13 +140,12 @@ describe('Peer', () => {
   it('answers the first of two requests with one id, once', async () => {
     const { port, sent, say } = bare();
     const server = new Peer<Server, Client>(port);
-    let finish: (text: string) => void = () => {};
-    server.handle('wait', () => new Promise((resolve) => (finish = resolve)));
+    const finish: ((text: string) => void)[] = [];
+    server.handle('wait', () => new Promise((resolve) => finish.push(resolve)));
     server.start();
     say('{"jsonrpc":"2.0","id":1,"method":"wait"}');
-    const first = finish;
     say('{"jsonrpc":"2.0","id":1,"method":"wait"}');
-    first('first');
+    finish.forEach((done, index) => done(index === 0 ? 'first' : 'second'));
     await turn();
     expect(sent.map((text) => JSON.parse(text) as object)).toEqual([{ jsonrpc: '2.0', id: 1, result: 'first' }]);
   });

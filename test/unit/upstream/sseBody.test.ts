@@ -61,6 +61,7 @@ describe('SseBody', () => {
     body.event('g-1', Buffer.alloc(500_000, 0x31)); // Several pieces.
     for (let piece = 0; piece < 3; piece += 1) {
       clock.advance(900);
+      expect(body.destroyed).toBe(false);
       expect(body.read()).not.toBeNull();
     }
     expect(told).toEqual(['full']);
