@@ -39,7 +39,7 @@ export async function endProcessTree(
 }
 
 /** Whether the group led by `pid` still has a process that runs. */
-export async function groupLives(pid: number): Promise<boolean> {
+async function groupLives(pid: number): Promise<boolean> {
   if (!signalGroup(pid, 0)) return false;
   if (process.platform !== 'linux') return true;
   // Dead members that nobody reaped (a container whose first process does not) still answer signal 0.
