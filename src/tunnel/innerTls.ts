@@ -12,14 +12,28 @@ import {
 import type { Duplex } from 'node:stream';
 import { TLSSocket, type SecureContext } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
+import { systemCode } from '../core/errors.ts';
 
-/** TLS must stand by then. */
-export const handshakeMs = 15_000;
-/** All headers of a request must be there; and the whole of it, its body included. */
-export const headersMs = 60_000;
-export const requestMs = 300_000;
-/** A connection that does nothing is kept for so long. One with an open stream is not idle. */
-export const idleMs = 300_000;
+export type InnerTlsTimings = {
+  /** TLS must stand by then. */
+  handshakeMs: number;
+  /** All headers of an HTTP/1.1 request must be there by then; and the whole of it, its body included. */
+  headersMs: number;
+  requestMs: number;
+  /** How late that may be noticed. */
+  checkMs: number;
+  /** A connection that does nothing is kept for so long. One with an open stream is not idle. */
+  idleMs: number;
+};
+
+export const defaultTimings: InnerTlsTimings = {
+  handshakeMs: 15_000,
+  headersMs: 60_000,
+  requestMs: 300_000,
+  checkMs: 15_000,
+  idleMs: 300_000,
+};
+
 /** Names and values of a request's headers together; more is answered with 431. */
 export const maxHeaderBytes = 32 * 1024;
 /** Requests of one HTTP/2 connection at a time; the next waits at the agent. */
@@ -38,20 +52,32 @@ export type InnerTlsOptions = {
     visitor: string,
   ) => void;
   clock: Clock;
+  timings?: Partial<InnerTlsTimings>;
 };
 
 export class InnerTls {
   readonly #options: InnerTlsOptions;
+  readonly #timings: InnerTlsTimings;
   readonly #http1: Server;
   readonly #http2: Http2SecureServer;
   readonly #connections = new Set<TLSSocket>();
+  #closed = false;
 
   constructor(options: InnerTlsOptions) {
     this.#options = options;
+    this.#timings = { ...defaultTimings, ...options.timings };
+    const { headersMs, requestMs, checkMs, idleMs } = this.#timings;
     this.#http1 = createHttp1Server(
-      { maxHeaderSize: maxHeaderBytes, headersTimeout: headersMs, requestTimeout: requestMs, keepAliveTimeout: idleMs },
+      {
+        maxHeaderSize: maxHeaderBytes,
+        headersTimeout: headersMs,
+        requestTimeout: requestMs,
+        keepAliveTimeout: idleMs,
+        connectionsCheckingInterval: checkMs,
+      },
       (request, response) => options.onRequest(request, response, visitorOf(request.socket)),
     );
+    this.#http1.on('clientError', refuse);
     this.#http1.emit('listening'); // It never listens, but from then on it looks after slow requests.
     this.#http2 = createSecureServer(
       {
@@ -60,13 +86,13 @@ export class InnerTls {
       },
       (request, response) => options.onRequest(request, response, visitorOf(request.socket)),
     );
-    this.#http2.on('session', closeWhenIdle);
+    this.#http2.on('session', (session) => closeWhenIdle(session, idleMs));
     this.#http2.on('sessionError', () => {}); // Its 'close' follows.
   }
 
   /** Takes a visitor's stream; its address goes with each of its requests. */
   accept(stream: Duplex, visitor: string): void {
-    if (this.#connections.size >= maxConnections) return void stream.destroy();
+    if (this.#closed || this.#connections.size >= maxConnections) return void stream.destroy();
     const socket = new TLSSocket(stream, {
       isServer: true,
       secureContext: this.#options.context(),
@@ -75,7 +101,7 @@ export class InnerTls {
     Object.defineProperty(socket, 'remoteAddress', { value: visitor }); // HTTP/1.1 and HTTP/2 both pass it on.
     socket.allowHalfOpen = false; // A visitor that has left must not keep its session open.
     this.#connections.add(socket);
-    const deadline = this.#options.clock.after(handshakeMs, () => socket.destroy());
+    const deadline = this.#options.clock.after(this.#timings.handshakeMs, () => socket.destroy());
     socket.on('error', () => {}); // A stranger's TLS went wrong; 'close' follows.
     socket.on('_tlsError', () => socket.destroy()); // Of an established connection Node tells only this way.
     socket.once('close', () => {
@@ -93,6 +119,7 @@ export class InnerTls {
 
   /** Ends every connection. */
   close(): void {
+    this.#closed = true;
     this.#http1.close();
     this.#http2.close();
     for (const socket of this.#connections) socket.destroy();
@@ -103,8 +130,23 @@ function visitorOf(socket: { remoteAddress?: string | undefined }): string {
   return socket.remoteAddress ?? 'unknown';
 }
 
+/** What cannot be read as a request; Node's own answer is lost on a stream that is no socket. */
+function refuse(error: Error, socket: Duplex): void {
+  const status = statusOf[systemCode(error) ?? ''] ?? '400 Bad Request';
+  if (socket.writable && !('_httpMessage' in socket && socket._httpMessage)) {
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    socket.once('finish', () => socket.destroy());
+  } else socket.destroy();
+}
+
+const statusOf: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 /** Idle is a session without streams: an open one may be silent for hours. */
-function closeWhenIdle(session: ServerHttp2Session): void {
+function closeWhenIdle(session: ServerHttp2Session, idleMs: number): void {
   let streams = 0;
   session.on('stream', (stream) => {
     streams += 1;

@@ -78,6 +78,17 @@ describe('a request by hostname', () => {
     await once(session, 'close');
   });
 
+  it('arrives whole also when the connection ends with the answer', async () => {
+    const here = await world();
+    const { hostname } = await openTunnel(here, echo);
+    for (let round = 0; round < 40; round += 1) {
+      const body = randomBytes(round % 10 === 9 ? 5 * megabyte : round * 4000);
+      const headers = { connection: 'close', 'x-round': `${round}` };
+      const answer = await callHttp1(targetOf(here, hostname), { method: 'POST', headers, body });
+      expect(sha(answer.body)).toBe(sha(body));
+    }
+  });
+
   it('answers on a connection whose other answer is large and not read yet', async () => {
     const here = await world();
     const large = randomBytes(24 * megabyte);
