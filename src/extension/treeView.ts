@@ -34,6 +34,8 @@ export class NodeTree implements TreeDataProvider<TreeNode> {
     item.id = node.id;
     if (node.description !== undefined) item.description = node.description;
     if (node.tooltip !== undefined) item.tooltip = node.tooltip;
+    // Without it the tooltip would be read out, which repeats and goes on for lines.
+    item.accessibilityInformation = { label: [node.label, node.description].filter(Boolean).join(', ') };
     if (node.context !== undefined) item.contextValue = node.context;
     if (node.icon) item.iconPath = themeIcon(node.icon);
     if (node.click) item.command = commandOf(node.click, node);

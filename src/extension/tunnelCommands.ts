@@ -14,8 +14,8 @@ export async function stopTunnel(app: App, target?: unknown): Promise<void> {
 }
 
 export async function openInspector(app: App, target?: unknown): Promise<void> {
-  const tunnels = app.store.tunnels.length;
-  // The inspector has a drop-down of its own, and teaches when there is nothing to show.
-  const tunnel = target === undefined && tunnels > 1 ? undefined : await tunnelOf(app, target, t('Open Inspector'));
+  // Without a choice to make it shows all: then a tunnel that is opened later is seen, too.
+  const chosen = target !== undefined && app.store.tunnels.length > 1;
+  const tunnel = chosen ? await tunnelOf(app, target, t('Open Inspector')) : undefined;
   app.inspector.show(tunnel?.id);
 }

@@ -121,6 +121,7 @@ function destinationNode(tunnel: TunnelInfo, t: Translate): TreeNode {
 }
 
 function agentNodes(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode[] {
+  if (!tunnel.url) return [];
   if (tunnel.agents.length === 0) {
     return [
       {

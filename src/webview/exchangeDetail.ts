@@ -127,7 +127,8 @@ export class ExchangeDetailView extends LitElement {
     };
     return html`<details .open=${open} @toggle=${toggled}>
       <summary>
-        ${title}${copied === undefined ? '' : html`<button class="copy" @click=${copy}>${this.words.get('copy')}</button>`}
+        <span>${title}</span
+        >${copied === undefined ? '' : html`<button class="copy" @click=${copy}>${this.words.get('copy')}</button>`}
       </summary>
       ${open ? body() : nothing}
     </details>`;

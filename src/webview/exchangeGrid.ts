@@ -119,7 +119,7 @@ export class ExchangeGrid extends LitElement {
     const scroller = this.#scroller();
     const height = scroller.clientHeight - rowHeight; // The header covers one row.
     scroller.scrollTop = scrollToShow(index, scroller.scrollTop, height);
-    this.#tell('grid-select', shown[index]!.row.id);
+    this.#select(shown[index]!.row.id);
   }
 
   readonly #keyDown = (event: KeyboardEvent): void => {
@@ -149,8 +149,14 @@ export class ExchangeGrid extends LitElement {
   };
 
   #open(id: string): void {
-    this.#tell('grid-select', id);
+    this.#select(id);
     this.#tell('grid-open', id);
+  }
+
+  /** At once: the next key may come before the next frame. */
+  #select(id: string): void {
+    this.selected = id;
+    this.#tell('grid-select', id);
   }
 
   #tell(name: string, detail: string): void {

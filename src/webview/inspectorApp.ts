@@ -74,6 +74,9 @@ export class InspectorApp extends LitElement {
 
   async #askTunnels(): Promise<void> {
     this.#tunnels = await this.#peer.request('panel/tunnels', {});
+    const { tunnel } = this.#state;
+    // Opened again a tunnel is another one: its calls must not go unseen because the choice is gone.
+    if (tunnel !== undefined && !this.#tunnels.some(({ id }) => id === tunnel)) this.#selectTunnel(undefined);
     this.requestUpdate();
   }
 
@@ -194,7 +197,6 @@ export class InspectorApp extends LitElement {
     this.#remember(tunnel === undefined ? rest : { ...rest, tunnel });
     this.#detail = undefined;
     this.#feed.select(tunnel);
-    void this.#askTunnels();
   }
 
   #filter(filter: string): void {

@@ -105,7 +105,7 @@ export async function webviewFrame(page, wanted) {
 /**
  * The toast that shows `text`; its buttons are `.getByRole('button', { name })`.
  * @param {Page} page
- * @param {string} text
+ * @param {string | RegExp} text
  */
 export async function notification(page, text) {
   const toast = page.locator('.notifications-toasts .notification-list-item').filter({ hasText: text }).first();
@@ -116,7 +116,7 @@ export async function notification(page, text) {
 /**
  * The modal dialog that shows `text`; its buttons are `.getByRole('button', { name })`.
  * @param {Page} page
- * @param {string} text
+ * @param {string | RegExp} text
  */
 export async function dialog(page, text) {
   const box = page.locator('.monaco-dialog-box').filter({ hasText: text });

@@ -69,7 +69,7 @@ it('offers neither URL nor copying before there is an address', () => {
   const node = tunnelTree([{ ...starting, state: { kind: 'starting', step: 'x' } }], nowMs, english)[0]!;
   expect(node.context).toBe('tunnel');
   expect(node.description).toBe('starting · 0/min');
-  expect(node.children.map(({ context }) => context)).not.toContain('tunnel.url');
+  expect(node.children.map(({ label }) => label)).toEqual(['This machine only']);
 });
 
 it('keeps the identity of rows when their numbers change, so that folds and selection stay', () => {
