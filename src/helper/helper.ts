@@ -12,6 +12,7 @@ import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
 import type { Destination, GrantInfo, GrantScope, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
 import { TrafficLog } from '../traffic/trafficLog.ts';
+import { ProcessGuardian } from '../upstream/processGuardian.ts';
 import { CarrierFactory } from './carrierFactory.ts';
 import { Consents } from './consents.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
@@ -20,7 +21,7 @@ import { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
 import type { StatePaths } from './statePaths.ts';
 import { TunnelBook } from './tunnelBook.ts';
-import { makeUpstream } from './makeUpstream.ts';
+import { makeUpstream, secretsOf } from './makeUpstream.ts';
 
 /** Tunnels open at the same time in one helper. */
 export const maxTunnels = 50;
@@ -57,6 +58,7 @@ export class Helper {
   readonly #lifetime: Lifetime;
   readonly #tunnels = new Map<string, RunningTunnel>();
   readonly #changed = new Emitter<void>();
+  readonly #guardian: ProcessGuardian;
   readonly #secrets = new Set<string>();
 
   readonly #logged = new Emitter<LogEntry>();
@@ -76,7 +78,7 @@ export class Helper {
           locations: {
             managed: paths.managedPolicy,
             user: paths.userPolicy,
-            workspaces: options.trusted ? options.folders.map((folder) => paths.workspacePolicy(folder)) : [],
+            workspaces: workspacePolicies(options, options.trusted),
             ...(options.extraPolicy === undefined ? {} : { extra: options.extraPolicy }),
           },
         }),
@@ -105,6 +107,7 @@ export class Helper {
     this.#options = options;
     this.#audit = audit;
     this.#lifetime = lifetime;
+    this.#guardian = lifetime.add(new ProcessGuardian());
     this.#throttle = new Throttle({ clock });
     this.#limiter = new RateLimiter({ clock });
     this.traffic = new TrafficLog({ clock, secrets: () => [...this.#secrets] });
@@ -132,6 +135,7 @@ export class Helper {
     const { transport, agreedNow } = await this.servers.requireConsent(server, request.consent);
     if (agreedNow) await this.#audit.append({ kind: 'consent', server: server.name, hash: agreedNow.hash });
 
+    for (const secret of secretsOf(transport)) this.#secrets.add(secret);
     const carrier = await this.#carriers.make(request.destination);
     const entry = await this.#book.take(server, request.destination, request.name);
     const tunnel = new RunningTunnel({
@@ -141,7 +145,7 @@ export class Helper {
       entry,
       ...(request.port === undefined ? {} : { port: request.port }),
       carrier,
-      upstream: makeUpstream(transport, this.#options.clock),
+      upstream: makeUpstream(transport, this.#options.clock, this.#guardian),
       clock: this.#options.clock,
       grants: this.grants,
       throttle: this.#throttle,
@@ -229,6 +233,12 @@ export class Helper {
     return this.#carriers.enrolledEdges();
   }
 
+  /** An untrusted workspace runs nothing, and its policy file counts for nothing. */
+  async setTrusted(trusted: boolean): Promise<void> {
+    this.servers.trusted = trusted;
+    await this.policy.replaceWorkspaces(workspacePolicies(this.#options, trusted));
+  }
+
   stop(): Promise<void> {
     return this.#lifetime.close();
   }
@@ -267,4 +277,8 @@ export class Helper {
   async #closeAll(): Promise<void> {
     await Promise.all([...this.#tunnels.keys()].map((id) => this.close(id)));
   }
+}
+
+function workspacePolicies({ folders, paths }: HelperOptions, trusted: boolean): string[] {
+  return trusted ? folders.map((folder) => paths.workspacePolicy(folder)) : [];
 }

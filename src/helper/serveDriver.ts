@@ -45,7 +45,7 @@ export function serveDriver(
     return { version: controlVersion, helperId: helper.id, product, pid: process.pid, home };
   });
   peer.on('trust/changed', ({ trusted }) => {
-    if (helper) helper.servers.trusted = trusted;
+    void helper?.setTrusted(trusted);
   });
 
   peer.handle('servers/list', ({ folders }) => ready().servers.list(folders));

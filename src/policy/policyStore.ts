@@ -33,7 +33,7 @@ type Reading = { kind: 'text'; text: string | undefined } | { kind: 'failed'; er
 export class PolicyStore {
   readonly #options: PolicyStoreOptions;
   readonly #changed = new Emitter<MergedPolicy>();
-  readonly #places: readonly Place[];
+  #places: readonly Place[];
   /** Before the first load nothing is allowed. */
   #current: MergedPolicy;
   #seen = '';
@@ -43,15 +43,9 @@ export class PolicyStore {
 
   constructor(options: PolicyStoreOptions) {
     this.#options = options;
-    const { managed, user, workspaces, extra } = options.locations;
-    this.#places = [
-      { origin: 'managed', file: managed },
-      ...workspaces.map((file): Place => ({ origin: 'workspace', file })),
-      ...(extra === undefined ? [] : [{ origin: 'extra', file: extra } as const]),
-      { origin: 'user', file: user },
-    ];
+    this.#places = placesOf(options.locations);
     const error = errorInfo(new TunnelError('POLICY_INVALID', 'the policy has not been read yet'));
-    this.#current = mergePolicies([{ origin: 'user', file: user, kind: 'broken', error }]);
+    this.#current = mergePolicies([{ origin: 'user', file: options.locations.user, kind: 'broken', error }]);
   }
 
   get current(): MergedPolicy {
@@ -65,6 +59,12 @@ export class PolicyStore {
   async load(): Promise<void> {
     await this.#refresh();
     this.#poll();
+  }
+
+  /** A folder was trusted, or is no longer: its file begins or ceases to restrict. */
+  async replaceWorkspaces(workspaces: readonly string[]): Promise<void> {
+    this.#places = placesOf({ ...this.#options.locations, workspaces });
+    await this.#refresh();
   }
 
   /**
@@ -108,11 +108,12 @@ export class PolicyStore {
   }
 
   async #readAll(): Promise<void> {
-    const readings = await Promise.all(this.#places.map(({ file }) => this.#read(file)));
-    const seen = JSON.stringify(readings);
+    const places = this.#places;
+    const readings = await Promise.all(places.map(({ file }) => this.#read(file)));
+    const seen = JSON.stringify([places, readings]);
     if (seen === this.#seen || this.#closed) return;
     this.#seen = seen;
-    this.#current = mergePolicies(this.#places.map((place, index) => sourceOf(place, readings[index]!)));
+    this.#current = mergePolicies(places.map((place, index) => sourceOf(place, readings[index]!)));
     this.#changed.emit(this.#current);
   }
 
@@ -131,6 +132,15 @@ export class PolicyStore {
       void this.#refresh().then(() => this.#poll());
     });
   }
+}
+
+function placesOf({ managed, user, workspaces, extra }: PolicyLocations): readonly Place[] {
+  return [
+    { origin: 'managed', file: managed },
+    ...workspaces.map((file): Place => ({ origin: 'workspace', file })),
+    ...(extra === undefined ? [] : [{ origin: 'extra', file: extra } as const]),
+    { origin: 'user', file: user },
+  ];
 }
 
 function sourceOf({ origin, file }: Place, reading: Reading): PolicySource {
