@@ -56,7 +56,7 @@ export class AnswerObserver {
     const { id, method, result, error } = message;
     if (typeof method === 'string') {
       if (id === undefined || id === null) return;
-      this.#options.serverRequests.opened(this.#options.session, id as RpcId, method, message, text);
+      this.#options.serverRequests.opened(this.#options.session, id as RpcId, method, text);
       return;
     }
     const asked = isId(id) ? this.#options.requests.get(id) : undefined;

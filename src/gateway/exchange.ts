@@ -1,6 +1,5 @@
 // One HTTP request on its way through the gateway: the two HTTP objects, what is recorded of them, and the one way in
 // which the gateway itself answers.
-import type { HeaderList } from '../mcp/exchange.ts';
 import type { RpcId } from '../mcp/message.ts';
 import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
 import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
@@ -48,7 +47,8 @@ export class Exchange {
   end(reason: string): void {
     if (!this.response.writableEnded) this.#cut ??= reason;
     this.#controller.abort();
-    this.response.destroy();
+    // HTTP/2 would end the stream as if the answer were whole; an error makes it a reset.
+    this.response.destroy(this.request.httpVersionMajor === 1 ? undefined : new Error(reason));
   }
 
   /** An answer of our own; `json` absent for an empty body. Does nothing when an answer has begun already. */
@@ -56,13 +56,15 @@ export class Exchange {
     if (this.response.headersSent || this.signal.aborted) return;
     const all: Record<string, string> = { ...headers, 'cache-control': 'no-store' };
     if (json !== undefined) {
+      const bytes = Buffer.byteLength(json);
       all['content-type'] = 'application/json';
-      all['content-length'] = String(Buffer.byteLength(json));
+      all['content-length'] = String(bytes);
+      this.recorder.responseBytes(bytes);
     }
     const unread = this.request.method === 'POST' && !this.request.readableEnded;
     const drains = Number(this.headers['content-length'] ?? Infinity) <= maxDrainBytes;
     if (unread && !drains && this.request.httpVersionMajor === 1) all['connection'] = 'close';
-    this.recorder.response(status, Object.entries(all) as HeaderList);
+    this.recorder.response(status, Object.entries(all));
     this.response.writeHead(status, all);
     if (json === undefined) this.response.end();
     else this.response.end(json);

@@ -63,7 +63,7 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.agents = new AgentsSeen(options.clock);
-    this.#serverRequests = new ServerRequests((method) => this.#beginServerRow(method));
+    this.#serverRequests = new ServerRequests((method, session) => this.#beginServerRow(method, session));
   }
 
   /** Takes one visitor's request; never throws, and answers every fault. */
@@ -223,7 +223,7 @@ export class Gateway {
       requests: requestIds(call.messages),
       catalogue: this.#catalogue,
       serverRequests: this.#serverRequests,
-      session: call.sessionId,
+      session: call.isInitialize ? answer.headers['mcp-session-id'] : call.sessionId,
     });
     await relayAnswer(exchange, answer, observer, listFilter(policy.current, principal, call));
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
@@ -246,7 +246,9 @@ export class Gateway {
       exchange.recorder.update({ session: issued.slice(0, 8) });
     }
     const ended = answer.status === 404 || (call.method === 'DELETE' && answer.status < 300);
-    if (ended && call.sessionId !== undefined) this.#sessions.delete(call.sessionId);
+    if (!ended || call.sessionId === undefined) return;
+    this.#sessions.delete(call.sessionId);
+    this.#serverRequests.sessionEnded(call.sessionId);
   }
 
   #finish(exchange: Exchange, outcome: ReturnType<AnswerObserver['outcome']>): void {
@@ -283,7 +285,7 @@ export class Gateway {
     return new Exchange(request, response, arrival, recorder);
   }
 
-  #beginServerRow(method: string): ReturnType<TrafficLog['begin']> {
+  #beginServerRow(method: string, session: string | undefined): ReturnType<TrafficLog['begin']> {
     const recorder = this.#options.traffic.begin({
       tunnel: this.#options.tunnel,
       direction: 'server-to-agent',
@@ -292,7 +294,12 @@ export class Gateway {
       path: '',
       headers: [],
     });
-    recorder.update({ method });
+    const agent = session === undefined ? undefined : this.#sessions.agentOf(session);
+    recorder.update({
+      method,
+      ...(session === undefined ? {} : { session }),
+      ...(agent === undefined ? {} : { agent }),
+    });
     return recorder;
   }
 }

@@ -2,7 +2,6 @@
 // the agent's pace as the pace. Only lists are ever changed: entries that the agent may not use are taken out.
 import { TunnelError } from '../core/errors.ts';
 import { SseReader, formatSse, type SseEvent } from '../core/sse.ts';
-import type { HeaderList } from '../mcp/exchange.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import type { AnswerObserver } from './answerObserver.ts';
 import { maxObservedBytes } from './answerObserver.ts';
@@ -29,7 +28,7 @@ export async function relayAnswer(
     refuseUnreadable(answer);
   }
   if (exchange.signal.aborted) answer.body?.destroy();
-  exchange.recorder.response(answer.status, Object.entries(headers) as HeaderList);
+  exchange.recorder.response(answer.status, Object.entries(headers));
   exchange.response.writeHead(answer.status, headers);
 
   if (!answer.body) {

@@ -1,15 +1,14 @@
 // Requests that the server makes of the agent (sampling, elicitation, roots, ping): each is a row of its own,
 // open until the agent's answer arrives as a POST in the same session.
-import type { JsonObject } from '../core/json.ts';
 import type { RpcId, RpcMessage } from '../mcp/message.ts';
 import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
 
 /** Server requests that may wait at the same time per tunnel; the oldest row is closed as cancelled to make room. */
 export const maxOpenServerRequests = 1_000;
 
-type Waiting = { recorder: ExchangeRecorder; method: string };
+type Waiting = { recorder: ExchangeRecorder; method: string; session: string | undefined };
 
-export type BeginRow = (method: string, params: JsonObject | undefined) => ExchangeRecorder;
+export type BeginRow = (method: string, session: string | undefined) => ExchangeRecorder;
 
 export class ServerRequests {
   readonly #begin: BeginRow;
@@ -19,13 +18,13 @@ export class ServerRequests {
     this.#begin = begin;
   }
 
-  opened(session: string | undefined, id: RpcId, method: string, message: JsonObject, text: string): void {
+  /** `text` is the request as the server wrote it. */
+  opened(session: string | undefined, id: RpcId, method: string, text: string): void {
     const key = keyOf(session, id);
     if (this.#waiting.has(key)) return; // The same event again after a resumed stream.
-    const params = message['params'];
-    const recorder = this.#begin(method, typeof params === 'object' ? (params as JsonObject) : undefined);
+    const recorder = this.#begin(method, session);
     recorder.request(Buffer.from(text));
-    this.#waiting.set(key, { recorder, method });
+    this.#waiting.set(key, { recorder, method, session });
     if (this.#waiting.size <= maxOpenServerRequests) return;
     const [oldestKey, oldest] = this.#waiting.entries().next().value!;
     this.#waiting.delete(oldestKey);
@@ -43,6 +42,15 @@ export class ServerRequests {
     if (message.kind === 'result') waiting.recorder.finish({ status: 'ok' });
     else waiting.recorder.finish({ status: 'error', rpcCode: message.error.code, reason: message.error.message });
     return waiting.method;
+  }
+
+  /** Nobody will answer what this session was asked. */
+  sessionEnded(session: string): void {
+    for (const [key, waiting] of this.#waiting) {
+      if (waiting.session !== session) continue;
+      this.#waiting.delete(key);
+      waiting.recorder.finish({ status: 'cancelled', reason: 'the session ended' });
+    }
   }
 }
 

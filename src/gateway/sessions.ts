@@ -28,6 +28,11 @@ export class SessionTable {
     return session;
   }
 
+  /** What the agent of this session called itself. */
+  agentOf(id: string): string | undefined {
+    return this.#sessions.get(id)?.agent;
+  }
+
   delete(id: string): void {
     this.#sessions.delete(id);
   }
