@@ -163,6 +163,7 @@ describe('a reader that does not read', () => {
   it('blocks nobody else and is sent no more than its window', async () => {
     const here = await world();
     let sent = 0;
+    let ended = false;
     const { hostname } = await openTunnel(here, (request, response) => {
       response.writeHead(200);
       if (request.url !== '/endless') return void (response as NodeJS.WritableStream).end('small');
@@ -175,6 +176,7 @@ describe('a reader that does not read', () => {
       });
       endless.pipe(response as NodeJS.WritableStream);
       response.on('close', () => endless.destroy());
+      endless.on('close', () => (ended = true));
     });
     const stuck = await openHttp1(targetOf(here, hostname), { path: '/endless' });
     stuck.pause();
@@ -188,6 +190,8 @@ describe('a reader that does not read', () => {
     expect(sent).toBe(before);
     // Its stream's window, and what the kernel's buffers of three sockets take on loopback.
     expect(sent).toBeLessThan(24 * megabyte);
+    expect(ended).toBe(false);
     stuck.destroy();
+    await until(() => ended); // Its server hears of it, however much was on the way.
   });
 });
