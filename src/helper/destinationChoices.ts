@@ -8,16 +8,13 @@ import type { Helper } from './helper.ts';
 /** `embedded`, the edges this machine is enrolled at, and those that a policy file or a person (`edges`) names. */
 export async function destinationChoices(helper: Helper, edges: readonly string[] = []): Promise<DestinationChoice[]> {
   const enrolled = await helper.enrolledEdges();
-  const named = helper.policy.current.destinations.flatMap((entry) =>
-    'carrier' in entry && entry.carrier === 'edge' && entry.host !== undefined && !entry.host.includes('*')
-      ? [formatHostPort(parseHostPort(entry.host, 443))]
-      : [],
+  const named = helper.policy.current.destinations.flatMap(({ carrier, host }) =>
+    carrier === 'edge' && host !== undefined ? [host] : [],
   );
-  const asked = edges.map((host) => formatHostPort(parseHostPort(host, 443)));
-  const hosts = [...new Set([...enrolled, ...named, ...asked])];
+  const hosts = new Set([...enrolled, ...[...named, ...edges].flatMap(oneHost)]);
   const destinations: Destination[] = [
     { carrier: 'embedded' },
-    ...hosts.map((host) => ({ carrier: 'edge', host }) as const),
+    ...[...hosts].map((host) => ({ carrier: 'edge', host }) as const),
   ];
   const dial = makeDialCheck(helper.policy);
   return destinations.map((destination) => {
@@ -28,4 +25,14 @@ export async function destinationChoices(helper: Helper, edges: readonly string[
       ...(destination.carrier === 'edge' ? { enrolled: enrolled.includes(destination.host) } : {}),
     };
   });
+}
+
+/** As `host:port`; a pattern stands for many hosts and is no choice, and neither is a typing error. */
+function oneHost(text: string): string[] {
+  if (text.includes('*')) return [];
+  try {
+    return [formatHostPort(parseHostPort(text, 443))];
+  } catch {
+    return []; // The other choices are still good.
+  }
 }

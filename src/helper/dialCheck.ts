@@ -44,7 +44,15 @@ function demand(verdict: Verdict, code: ErrorCode): void {
 
 function runnable(transport: ServerTransport): { stdio: string } | { http: string } {
   if (transport.kind === 'stdio') return { stdio: [transport.command, ...transport.args].join(' ') };
-  const url = new URL(transport.url);
+  const url = parsed(transport.url);
   const { host, port } = parseHostPort(url.host, url.protocol === 'https:' ? 443 : 80);
   return { http: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` };
+}
+
+function parsed(url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw new TunnelError('USAGE', 'the server’s URL is not one; write for example http://127.0.0.1:3000/mcp');
+  }
 }

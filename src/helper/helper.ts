@@ -2,6 +2,7 @@
 // tunnels; drivers (the extension, the CLI, another process of the same user) come and go over Ports.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { AuditLog } from '../audit/auditLog.ts';
+import type { Carrier } from '../carriers/carrier.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
@@ -10,7 +11,15 @@ import { GrantStore } from '../identity/grants.ts';
 import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
-import type { Destination, GrantInfo, GrantScope, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
+import type {
+  Destination,
+  GrantInfo,
+  GrantScope,
+  OpenedTunnel,
+  OpenTunnel,
+  ServerTransport,
+  TunnelInfo,
+} from '../protocol/control.ts';
 import { TrafficLog } from '../traffic/trafficLog.ts';
 import { ProcessGuardian } from '../upstream/processGuardian.ts';
 import { CarrierFactory } from './carrierFactory.ts';
@@ -20,7 +29,7 @@ import { privateFiles } from './privateFiles.ts';
 import { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
 import type { StatePaths } from './statePaths.ts';
-import { TunnelBook } from './tunnelBook.ts';
+import { TunnelBook, type BookEntry } from './tunnelBook.ts';
 import { makeUpstream, secretsOf } from './makeUpstream.ts';
 
 /** Tunnels open at the same time in one helper. */
@@ -57,6 +66,7 @@ export class Helper {
   readonly #limiter: RateLimiter;
   readonly #lifetime: Lifetime;
   readonly #tunnels = new Map<string, RunningTunnel>();
+  readonly #opening = new Set<Promise<void>>();
   readonly #changed = new Emitter<void>();
   readonly #guardian: ProcessGuardian;
   readonly #secrets = new Set<string>();
@@ -118,7 +128,7 @@ export class Helper {
       consents: new Consents(files, paths.consents),
       trusted: options.trusted,
     });
-    lifetime.defer(policy.onChange(() => this.#enforce()));
+    lifetime.defer(policy.onChange(() => void this.#enforce()));
     lifetime.defer(() => this.#closeAll());
   }
 
@@ -126,7 +136,19 @@ export class Helper {
     return [...this.#tunnels.values()].map((tunnel) => tunnel.info());
   }
 
-  async open(request: OpenTunnel, signal: AbortSignal): Promise<OpenedTunnel> {
+  /** Rejects with nothing left open and its hostname free. */
+  open(request: OpenTunnel, signal: AbortSignal): Promise<OpenedTunnel> {
+    const opening = this.#open(request, AbortSignal.any([signal, this.#lifetime.signal]));
+    const settled = opening.then(
+      () => {},
+      () => {}, // Whoever asked hears of it.
+    );
+    this.#opening.add(settled);
+    void settled.then(() => this.#opening.delete(settled));
+    return opening;
+  }
+
+  async #open(request: OpenTunnel, signal: AbortSignal): Promise<OpenedTunnel> {
     const startedMs = this.#options.clock.now();
     if (this.#tunnels.size >= maxTunnels) throw new TunnelError('LIMIT', `at most ${maxTunnels} tunnels can be open`);
     const server = await this.servers.resolve(request.server);
@@ -138,6 +160,28 @@ export class Helper {
     for (const secret of secretsOf(transport)) this.#secrets.add(secret);
     const carrier = await this.#carriers.make(request.destination);
     const entry = await this.#book.take(server, request.destination, request.name);
+    let tunnel: RunningTunnel | undefined;
+    try {
+      tunnel = this.#begin(request, { server, transport, entry, carrier, dial });
+      await tunnel.start(signal);
+      if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
+      await this.#noteTunnel('opened', tunnel);
+      const { grant } = request;
+      const minted = 'none' in grant ? {} : await this.addGrant({ ...grant, servers: [server.id] });
+      if (signal.aborted || !this.#tunnels.has(tunnel.id)) {
+        throw new TunnelError('CANCELLED', 'the tunnel was closed while it was being opened');
+      }
+      return { tunnel: tunnel.info(), ...minted, readyMs: this.#options.clock.now() - startedMs };
+    } catch (error) {
+      if (tunnel) await this.#end(tunnel);
+      else await this.#book.release(entry.instance);
+      throw error;
+    }
+  }
+
+  #begin(request: OpenTunnel, { server, transport, entry, carrier, dial }: Beginning): RunningTunnel {
+    if (this.#lifetime.closed) throw new TunnelError('CLOSED', 'the helper is ending');
+    const { clock } = this.#options;
     const tunnel = new RunningTunnel({
       id: randomUUID(),
       server,
@@ -145,8 +189,8 @@ export class Helper {
       entry,
       ...(request.port === undefined ? {} : { port: request.port }),
       carrier,
-      upstream: makeUpstream(transport, this.#options.clock, this.#guardian),
-      clock: this.#options.clock,
+      upstream: makeUpstream(transport, clock, this.#guardian),
+      clock,
       grants: this.grants,
       throttle: this.#throttle,
       policy: this.policy,
@@ -154,32 +198,12 @@ export class Helper {
       audit: this.#audit,
       traffic: this.traffic,
       mayDial: (dialled) => dial.mayDial(dialled),
-      log: (message) => this.#logged.emit({ level: 'info', message }),
+      log: (message) => this.#log('info', message),
     });
     this.#tunnels.set(tunnel.id, tunnel);
     tunnel.onChange(() => this.#changed.emit());
     this.#changed.emit();
-    try {
-      await tunnel.start(signal);
-      if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
-      const { hostname = '' } = tunnel.info();
-      await this.#audit.append({
-        kind: 'tunnel',
-        event: 'opened',
-        tunnel: tunnel.id,
-        hostname,
-        destination: request.destination.carrier,
-      });
-      const { grant } = request;
-      const minted = 'none' in grant ? {} : await this.addGrant({ ...grant, servers: [server.id] });
-      return { tunnel: tunnel.info(), ...minted, readyMs: this.#options.clock.now() - startedMs };
-    } catch (error) {
-      this.#tunnels.delete(tunnel.id);
-      await tunnel.close();
-      await this.#book.release(entry.instance);
-      this.#changed.emit();
-      throw error;
-    }
+    return tunnel;
   }
 
   /** Throws `NOT_FOUND` for a tunnel that this helper does not have. */
@@ -187,17 +211,8 @@ export class Helper {
     const tunnel = this.#tunnels.get(id);
     if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
     this.#tunnels.delete(id);
-    const { hostname = '', destination } = tunnel.info();
-    await tunnel.close();
-    await this.#book.release(tunnel.entry.instance);
-    this.#changed.emit();
-    await this.#audit.append({
-      kind: 'tunnel',
-      event: 'closed',
-      tunnel: id,
-      hostname,
-      destination: destination.carrier,
-    });
+    await this.#end(tunnel);
+    await this.#noteTunnel('closed', tunnel);
   }
 
   /** Adds the destination to the user's policy file; returns that file. */
@@ -261,23 +276,54 @@ export class Helper {
     }
   }
 
-  /** The policy changed: what it no longer allows ends now. */
-  #enforce(): void {
+  /** The policy changed: what it no longer allows ends now, and stays visible with the reason. */
+  async #enforce(): Promise<void> {
     const dial = makeDialCheck(this.policy);
-    for (const tunnel of this.#tunnels.values()) {
+    const denied = [...this.#tunnels.values()].map(async (tunnel) => {
+      if (tunnel.hasFailed) return;
       try {
-        dial.mayOpen(tunnel.destination);
-        dial.mayRun(tunnel.server.transport);
+        await this.#demandAllowed(dial, tunnel.server, tunnel.destination);
       } catch (error) {
-        void tunnel.fail(error);
+        await tunnel.fail(error);
       }
+    });
+    await Promise.all(denied).catch((error: unknown) => this.#log('error', errorInfo(error).message));
+  }
+
+  /** Closed, and its name free for the next time. */
+  async #end(tunnel: RunningTunnel): Promise<void> {
+    this.#tunnels.delete(tunnel.id);
+    try {
+      await tunnel.close();
+    } finally {
+      await this.#book.release(tunnel.entry.instance);
+      this.#changed.emit();
     }
+  }
+
+  #noteTunnel(event: 'opened' | 'closed', tunnel: RunningTunnel): Promise<void> {
+    const { id, hostname = '', destination } = tunnel.info();
+    return this.#audit.append({ kind: 'tunnel', event, tunnel: id, hostname, destination: destination.carrier });
+  }
+
+  #log(level: LogEntry['level'], message: string): void {
+    this.#logged.emit({ level, message });
   }
 
   async #closeAll(): Promise<void> {
     await Promise.all([...this.#tunnels.keys()].map((id) => this.close(id)));
+    await Promise.all(this.#opening);
   }
 }
+
+/** What a tunnel is made of, once everybody has agreed to it. */
+type Beginning = {
+  server: ResolvedServer;
+  transport: ServerTransport;
+  entry: BookEntry;
+  carrier: Carrier;
+  dial: DialCheck;
+};
 
 function workspacePolicies({ folders, paths }: HelperOptions, trusted: boolean): string[] {
   return trusted ? folders.map((folder) => paths.workspacePolicy(folder)) : [];

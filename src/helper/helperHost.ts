@@ -1,6 +1,7 @@
 // One helper for all drivers of a process. It begins with the first `hello`, and from then on other processes of the
 // same user reach it by its socket.
 import type { Clock, Random } from '../core/clock.ts';
+import { TunnelError } from '../core/errors.ts';
 import type { DriverContract, HelperContract, HelperRequests } from '../protocol/control.ts';
 import type { Peer } from '../protocol/peer.ts';
 import { isHelperAlive, serveControl } from './controlSocket.ts';
@@ -15,6 +16,7 @@ export class HelperHost {
   readonly #options: HelperHostOptions;
   #helper: Promise<Helper> | undefined;
   #socket: { close(): Promise<void> } | undefined;
+  #stopped = false;
 
   constructor(options: HelperHostOptions) {
     this.#options = options;
@@ -28,13 +30,18 @@ export class HelperHost {
 
   /** Closes every tunnel; a helper that never began has nothing open. */
   async stop(): Promise<void> {
-    await this.#socket?.close();
+    this.#stopped = true;
     const helper = await this.#helper?.catch(() => undefined);
+    await this.#socket?.close();
     await helper?.stop();
   }
 
   #start({ folders, trusted }: HelperRequests['hello']['params'], extraPolicy: string | undefined): Promise<Helper> {
-    this.#helper ??= this.#begin(folders, trusted, extraPolicy);
+    if (this.#stopped) return Promise.reject(new TunnelError('CLOSED', 'the helper has ended'));
+    this.#helper ??= this.#begin(folders, trusted, extraPolicy).catch((error: unknown) => {
+      this.#helper = undefined; // What was wrong may be repaired before the next `hello`.
+      throw error;
+    });
     return this.#helper;
   }
 

@@ -23,7 +23,8 @@ export class Hints implements Closable {
   changed(): void {
     if (this.#timer || this.#closed) return;
     const waitMs = this.#sentMs + this.#intervalMs - this.#clock.now();
-    if (waitMs <= 0) this.#fire();
+    // A clock that was set back must not silence a viewer.
+    if (waitMs <= 0 || waitMs > this.#intervalMs) this.#fire();
     else this.#timer = this.#clock.after(waitMs, () => this.#fire());
   }
 

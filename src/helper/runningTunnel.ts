@@ -3,7 +3,7 @@
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { Carrier, CarrierState, OpenCarrier } from '../carriers/carrier.ts';
 import type { Clock } from '../core/clock.ts';
-import { errorInfo, type ErrorInfo } from '../core/errors.ts';
+import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -48,6 +48,8 @@ export class RunningTunnel {
   readonly #openedMs: number;
   #carrier: OpenCarrier | undefined;
   #state: TunnelState = { kind: 'starting', step: 'starting the server' };
+  /** Why it was ended before it was open. */
+  #endedBy: unknown;
 
   constructor(options: RunningTunnelOptions) {
     this.id = options.id;
@@ -77,10 +79,11 @@ export class RunningTunnel {
   /** Resolves when agents can reach the server; rejects with nothing left open. */
   async start(signal: AbortSignal): Promise<void> {
     const { upstream, carrier, entry, grants, log, mayDial } = this.#options;
+    const open = AbortSignal.any([signal, this.#lifetime.signal]);
     try {
       this.#lifetime.add(upstream);
       this.#lifetime.defer(grants.onRevoked((grant) => this.#gateway.endGrant(grant)));
-      await upstream.check(signal);
+      await upstream.check(open);
       this.#become({ kind: 'starting', step: 'opening the way in' });
       const port = this.#options.port ?? entry.port;
       this.#carrier = this.#lifetime.add(
@@ -94,15 +97,20 @@ export class RunningTunnel {
             mayDial,
             log,
           },
-          signal,
+          open,
         ),
       );
+      if (open.aborted) throw new TunnelError('CANCELLED', 'the tunnel was closed while it was being opened');
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
       this.#become(tunnelState(this.#carrier.state));
     } catch (error) {
       await this.#lifetime.close();
-      throw error;
+      throw this.#endedBy ?? error;
     }
+  }
+
+  get hasFailed(): boolean {
+    return this.#endedBy !== undefined;
   }
 
   get port(): number | undefined {
@@ -131,14 +139,17 @@ export class RunningTunnel {
 
   /** Ends it because it may not or cannot go on; the reason stays visible. */
   async fail(error: unknown): Promise<void> {
-    const info: ErrorInfo = errorInfo(error);
-    await this.close();
-    this.#become({ kind: 'failed', error: info });
+    this.#endedBy ??= error;
+    try {
+      await this.#lifetime.close();
+    } finally {
+      this.#become({ kind: 'failed', error: errorInfo(this.#endedBy) });
+    }
   }
 
   async close(): Promise<void> {
     await this.#lifetime.close();
-    if (this.#state.kind !== 'failed') this.#become({ kind: 'stopped' });
+    if (!this.hasFailed) this.#become({ kind: 'stopped' });
   }
 
   #become(state: TunnelState): void {

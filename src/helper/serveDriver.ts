@@ -39,8 +39,9 @@ export function serveDriver(
         `this helper speaks version ${controlVersion} of the control protocol; update both`,
       );
     }
+    const isFirst = helper === undefined;
     helper = await start(hello);
-    subscribe(peer, helper, hello.folders, lifetime, options.clock);
+    if (isFirst) subscribe(peer, helper, hello.folders, lifetime, options.clock);
     const { product, home } = options;
     return { version: controlVersion, helperId: helper.id, product, pid: process.pid, home };
   });
@@ -65,11 +66,7 @@ export function serveDriver(
   peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().revokeGrant(id) }));
 
   peer.handle('traffic/read', (params) => ready().traffic.read(params));
-  peer.handle('traffic/get', ({ id }) => {
-    const detail = ready().traffic.get(id);
-    if (!detail) throw new TunnelError('NOT_FOUND', 'this exchange is no longer kept');
-    return detail;
-  });
+  peer.handle('traffic/get', ({ id }) => ready().traffic.get(id));
   peer.handle('traffic/clear', ({ tunnel }) => (ready().traffic.clear(tunnel), null));
   const viewer = new Hints(options.clock, hintIntervalMs, () =>
     peer.notify('traffic/changed', { head: ready().traffic.head }),

@@ -15,9 +15,9 @@ export const maxEntries = 500;
 const entrySchema = z.object({
   key: z.string(),
   server: z.string(),
-  label: z.string(),
-  instance: z.string(),
-  port: z.number().int().optional(),
+  label: z.string().refine((label) => labelProblem(label) === undefined),
+  instance: z.string().min(1),
+  port: z.int().min(1).max(65_535).optional(),
   holder: z.string().optional(),
   usedMs: z.number(),
 });
@@ -65,7 +65,7 @@ export class TunnelBook {
       taken = {
         key: `${key}@${place}`,
         server: server.name,
-        label: known?.label ?? name ?? makeLabel(server.name, this.#options.random),
+        label: known?.label ?? name ?? this.#freshLabel(server.name, entries, place),
         instance: known?.instance ?? randomUUID(),
         ...(known?.port === undefined ? {} : { port: known.port }),
         holder: this.#options.helperId,
@@ -101,7 +101,18 @@ export class TunnelBook {
 
   async #isHeld(entry: BookEntry): Promise<boolean> {
     if (entry.holder === undefined) return false;
-    return this.#options.isAlive(entry.holder);
+    return entry.holder === this.#options.helperId || this.#options.isAlive(entry.holder);
+  }
+
+  /** Not one that another server has: it would be taken from under it. */
+  #freshLabel(serverName: string, entries: readonly BookEntry[], place: string): string {
+    const taken = new Set(entries.filter((entry) => samePlace(entry, place)).map(({ label }) => label));
+    for (let attempt = 0; ; attempt += 1) {
+      // Chance alone finds a free one as a rule; a number does in any case.
+      const stem = attempt < 10 ? serverName : `${serverName.slice(0, 30)}-${attempt}`;
+      const label = makeLabel(stem, this.#options.random);
+      if (!taken.has(label)) return label;
+    }
   }
 
   async #change(change: (entries: BookEntry[]) => BookEntry[] | Promise<BookEntry[]>): Promise<void> {
