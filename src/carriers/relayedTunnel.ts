@@ -45,10 +45,8 @@ export class RelayedTunnel {
         clock,
         random,
         log,
-        dial: async (signal) => {
-          mayDial(); // Before anything else, and again where the dialling is done.
-          return dialEdge({ identity: await identity(), mayDial, certs: certificateTools, clock }, signal);
-        },
+        dial: async (signal) =>
+          dialEdge({ identity: await identity(), mayDial, certs: certificateTools, clock }, signal),
         onStream: (stream, { visitor }) => inner.accept(stream, visitor),
       }),
     );

@@ -1,9 +1,10 @@
 // Whose a hostname is: the connector that claimed it first, and of its tunnels the one that is up.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Serve } from '../../src/carriers/carrier.ts';
 import { callHttp1, type Target } from '../support/agents.ts';
 import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
 import { aWorld, enrolled, openTunnel, type World } from '../support/relay.ts';
+import { Tap } from '../support/tap.ts';
 import { until } from '../support/until.ts';
 
 const says =
@@ -59,6 +60,18 @@ describe('a name that is taken', () => {
     expect(older.state).toMatchObject({ error: { code: 'ROUTE_BUSY', retryable: false } });
     expect(await ask(here, newer.hostname)).toBe('newer');
     expect(newer.state.kind).toBe('connected');
+    expect(here.edge.routes()).toHaveLength(1);
+  });
+
+  it('goes over at once to the same tunnel when its old link is dead and the edge has not noticed', async () => {
+    const here = await world();
+    const tap = await Tap.to(here.edge.port);
+    onTestFinished(() => tap.close());
+    const identity = await enrolled(here.state, here.edge.port);
+    await openTunnel(here, says('before'), { identity: { ...identity, port: tap.port } });
+    tap.silence(); // As after kill -9 of the machine: nobody says goodbye.
+    const after = await openTunnel(here, says('after'), { identity });
+    expect(await ask(here, after.hostname)).toBe('after');
     expect(here.edge.routes()).toHaveLength(1);
   });
 
