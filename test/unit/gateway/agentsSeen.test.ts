@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { AgentsSeen, maxAgents } from '../../../src/gateway/agentsSeen.ts';
+import { FakeClock } from '../../support/fakeClock.ts';
+
+describe('agents seen', () => {
+  it('are told apart by what they call themselves and by their grant', () => {
+    const clock = new FakeClock();
+    const seen = new AgentsSeen(clock);
+    seen.called('claude', 'work');
+    seen.called('claude', 'home');
+    clock.advance(5);
+    seen.called('claude', 'work');
+    seen.refused('claude', 'home');
+    expect(seen.list()).toEqual([
+      { name: 'claude', grant: 'work', calls: 2, refused: 0, lastCallMs: clock.now() },
+      { name: 'claude', grant: 'home', calls: 1, refused: 1, lastCallMs: clock.now() - 5 },
+    ]);
+  });
+
+  it('count the calls of the last minute, and forget those before', () => {
+    const clock = new FakeClock();
+    const seen = new AgentsSeen(clock);
+    for (let call = 0; call < 3; call += 1) seen.called('a', 'g');
+    clock.advance(59_999);
+    expect(seen.callsPerMinute).toBe(3);
+    seen.called('a', 'g');
+    clock.advance(1);
+    expect(seen.callsPerMinute).toBe(1);
+  });
+
+  it('call without end and hold no more memory for it', () => {
+    const seen = new AgentsSeen(new FakeClock());
+    for (let call = 0; call < 20_000; call += 1) seen.called('a', 'g');
+    expect(seen.callsPerMinute).toBe(10_000);
+    expect(seen.list()[0]?.calls).toBe(20_000);
+  });
+
+  it(`are ${maxAgents} at most: the one silent for longest makes room`, () => {
+    const seen = new AgentsSeen(new FakeClock());
+    for (let agent = 0; agent < maxAgents; agent += 1) seen.called(`a${agent}`, 'g');
+    seen.called('a0', 'g');
+    seen.called('new', 'g');
+    const names = seen.list().map(({ name }) => name);
+    expect(names).toHaveLength(maxAgents);
+    expect([names.includes('a0'), names.includes('a1'), names.includes('new')]).toEqual([true, false, true]);
+  });
+
+  it('were answered when an answer reached them, not when they called', () => {
+    const clock = new FakeClock();
+    const seen = new AgentsSeen(clock);
+    seen.called('a', 'g');
+    expect(seen.lastAnswerMs).toBeUndefined();
+    clock.advance(7);
+    seen.answered();
+    expect(seen.lastAnswerMs).toBe(clock.now());
+  });
+});
