@@ -1,6 +1,7 @@
 // What policy and grants keep from an agent: denied calls, hidden entries of lists, and that the audit log knows of a
 // call before the server does.
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { TunnelError } from '../../src/core/errors.ts';
 import { SseReader, type SseEvent } from '../../src/core/sse.ts';
 import { callHttp1, callHttp2, connectAgent2, type Answer } from '../support/agents.ts';
 import {
@@ -244,7 +245,7 @@ describe('the audit log', () => {
 
   it('that cannot be written refuses the call, tells the developer why, and nobody else', async () => {
     const world = await aGateway({ answer: (sent) => resultOf(sent, {}) });
-    world.audit.failure = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    world.audit.failure = new TunnelError('STATE_UNWRITABLE', 'the audit log cannot be written: the disk is full');
     const answer = await post(world, echo);
     expect([answer.status, parse(answer)]).toMatchObject([500, { id: 'call-1', error: { code: -32603 } }]);
     expect(answer.body.toString()).not.toMatch(/audit|disk/);

@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createSecureContext } from 'node:tls';
 import { onTestFinished } from 'vitest';
-import { AuditLog } from '../../src/audit/auditLog.ts';
-import type { ChainFile } from '../../src/audit/chainFile.ts';
+import type { AuditEvent } from '../../src/audit/auditEvent.ts';
+import type { AuditLog } from '../../src/audit/auditLog.ts';
 import { makeKeyPair } from '../../src/certs/keyPair.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { Gateway } from '../../src/gateway/gateway.ts';
@@ -55,39 +55,20 @@ export class RecordingUpstream implements Upstream {
   async close(): Promise<void> {}
 }
 
-/** An audit file in memory that can be made to hang or to fail. */
-export class MemoryChain implements ChainFile {
-  text = '';
+/** An audit log in memory that can be made to hang or to fail. */
+export class MemoryAudit {
+  readonly records: Record<string, unknown>[] = [];
   hold: Promise<void> | undefined;
   failure: Error | undefined;
 
-  async write(bytes: Uint8Array): Promise<number> {
+  async append(event: AuditEvent): Promise<void> {
     await this.hold;
     if (this.failure) throw this.failure;
-    this.text += Buffer.from(bytes).toString('utf8');
-    return bytes.length;
+    this.records.push({ ...event });
   }
 
-  async read(position: number, length: number): Promise<Buffer> {
-    return Buffer.from(this.text).subarray(position, position + length);
-  }
-
-  async stat(): Promise<{ size: number; gone: boolean }> {
-    return { size: Buffer.byteLength(this.text), gone: false };
-  }
-
-  async truncate(size: number): Promise<void> {
-    this.text = Buffer.from(this.text).subarray(0, size).toString('utf8');
-  }
-
-  async sync(): Promise<void> {}
-  async close(): Promise<void> {}
-
-  get records(): Record<string, unknown>[] {
-    return this.text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  get text(): string {
+    return JSON.stringify(this.records);
   }
 }
 
@@ -96,7 +77,7 @@ export type GatewayWorld = {
   upstream: RecordingUpstream;
   grants: GrantStore;
   traffic: TrafficLog;
-  audit: MemoryChain;
+  audit: MemoryAudit;
   /** What an agent needs, besides the token. */
   target: Target;
   token: string;
@@ -118,14 +99,11 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
   if (options.policy) files.texts.set(policyPath, JSON.stringify({ version: 1, ...options.policy }));
   const policy = new PolicyStore({ files, clock, locations: { managed: '/m', user: policyPath, workspaces: [] } });
   const grants = new GrantStore({ files, path: '/grants.json', clock, randomBytes });
-  const chain = new MemoryChain();
-  const audit = await AuditLog.open({ folder: '/audit', clock, openFile: async () => chain });
+  const audit = new MemoryAudit();
   await Promise.all([policy.load(), grants.load()]);
-  onTestFinished(async () => {
+  onTestFinished(() => {
     policy.close();
     grants.close();
-    chain.failure = undefined;
-    await audit.close();
   });
 
   const traffic = new TrafficLog({ clock, secrets: () => [] });
@@ -137,7 +115,7 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
     clock,
     grants,
     policy,
-    audit,
+    audit: audit as unknown as AuditLog,
     traffic,
     upstream,
     throttle: new Throttle({ clock }),
@@ -165,7 +143,7 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
     upstream,
     grants,
     traffic,
-    audit: chain,
+    audit,
     target,
     log,
     grantFor,
