@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { TunnelError } from '../core/errors.ts';
 import { discover } from '../discovery/discover.ts';
-import type { DiscoveredServer, DiscoveryProblem, ServerTransport } from '../discovery/server.ts';
+import type { DiscoveredServer, DiscoveryProblem, ServerTransport } from '../core/server.ts';
 import type { CommandContext } from './command.ts';
 
 export async function servers(context: CommandContext, dir: string | undefined): Promise<void> {

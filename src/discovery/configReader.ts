@@ -1,7 +1,7 @@
 // The one interface between discovery and a configuration format: text in, entries and faults out, nothing resolved,
 // nothing thrown. `formats.ts` lists the readers there are.
 import type { Fault } from './jsoncDocument.ts';
-import type { ServerFormat } from './server.ts';
+import type { ServerFormat } from '../core/server.ts';
 import type { VariableFamily } from './variables.ts';
 
 /** One server as its file defines it, variables still in place. */

@@ -4,7 +4,7 @@ import { join, resolve, sep } from 'node:path';
 import type { ConfigReader } from './configReader.ts';
 import { formats } from './formats.ts';
 import { resolveEntry } from './resolveEntry.ts';
-import type { ServerList } from './server.ts';
+import type { ServerList } from '../core/server.ts';
 import { readTextFile } from './textFile.ts';
 
 /** Workspace folders looked into; a window with more shows the servers of the first. */

@@ -2,19 +2,7 @@
 // command, argument, value, folder, URL, or another file found under the same command name is asked about again.
 import { createHash } from 'node:crypto';
 import { findExecutable } from './executable.ts';
-import type { ServerTransport } from './server.ts';
-
-/** The shape of `LaunchPlan` in `protocol/control.ts`. Values of env and headers are only in the hash. */
-export type LaunchPlan = {
-  hash: string;
-  server: string;
-  command?: string;
-  args?: string[];
-  envNames?: string[];
-  cwd?: string;
-  url?: string;
-  headerNames?: string[];
-};
+import type { LaunchPlan, ServerTransport } from '../core/server.ts';
 
 /**
  * `command` is the absolute path of the executable where it is found, else as written. `folders` are the workspace's,

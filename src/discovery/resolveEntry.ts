@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import type { ConfigReader, ServerEntry } from './configReader.ts';
 import { parseEnvFile } from './envFile.ts';
-import type { DiscoveredServer, ServerTransport } from './server.ts';
+import type { DiscoveredServer, ServerTransport } from '../core/server.ts';
 import { readTextFile } from './textFile.ts';
 import { resolveVariables, type VariableValues } from './variables.ts';
 

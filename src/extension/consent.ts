@@ -1,7 +1,7 @@
 // Nothing of a workspace is run before a person read what it is. The agreement is bound to the hash of the launch plan;
 // a plan that changed is asked about again, and the difference is shown.
 import { commands, Uri, window, workspace, type Disposable } from 'vscode';
-import type { DiscoveredServer, LaunchPlan } from '../protocol/control.ts';
+import type { DiscoveredServer, LaunchPlan } from '../core/server.ts';
 import type { App } from './app.ts';
 import { planChanges, planDocument, planLines, visible } from './launchText.ts';
 import { t } from './vscodeTranslate.ts';

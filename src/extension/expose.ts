@@ -1,7 +1,8 @@
 // The command "Expose MCP Server": which server, to whom, may it run, then open and say where it is.
 import { commands, ProgressLocation, QuickPickItemKind, window, workspace, type QuickPickItem } from 'vscode';
 import { errorInfo, TunnelError } from '../core/errors.ts';
-import type { Destination, DiscoveredServer, LaunchPlan, OpenedTunnel } from '../protocol/control.ts';
+import type { DiscoveredServer, LaunchPlan } from '../core/server.ts';
+import type { Destination, OpenedTunnel } from '../protocol/control.ts';
 import { copyClientConfig, copyUrl } from './clientConfig.ts';
 import { addServer } from './addServer.ts';
 import type { App } from './app.ts';

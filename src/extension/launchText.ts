@@ -1,5 +1,5 @@
 // What will run, as lines a person can read before agreeing, and what is different from what was agreed to before.
-import type { LaunchPlan } from '../protocol/control.ts';
+import type { LaunchPlan } from '../core/server.ts';
 import type { Translate } from './translate.ts';
 
 /** A command and its arguments, each word quoted where its borders would not be seen. Hostile characters are escaped. */

@@ -1,6 +1,7 @@
 // The tree "Servers": one row for each file that defines MCP servers, its servers and its problems below it.
 import { basename, dirname, relative } from 'node:path';
-import type { DiscoveredServer, DiscoveryProblem, ServerList, TunnelInfo } from '../protocol/control.ts';
+import type { DiscoveredServer, DiscoveryProblem, ServerList } from '../core/server.ts';
+import type { TunnelInfo } from '../protocol/control.ts';
 import type { Translate } from './translate.ts';
 import type { TreeNode } from './treeNode.ts';
 import { commandLine } from './launchText.ts';

@@ -2,7 +2,8 @@
 // trees, status bar, context keys and commands read from it and hear that something changed.
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorInfo } from '../core/errors.ts';
-import type { ServerList, TunnelInfo } from '../protocol/control.ts';
+import type { ServerList } from '../core/server.ts';
+import type { TunnelInfo } from '../protocol/control.ts';
 
 export type HelperState =
   | { kind: 'stopped' }

@@ -1,6 +1,7 @@
 // What a command is about: the row it was started on, else the only one there is, else a pick.
 import { window, type QuickPickItem } from 'vscode';
-import type { DiscoveredServer, TunnelInfo } from '../protocol/control.ts';
+import type { DiscoveredServer } from '../core/server.ts';
+import type { TunnelInfo } from '../protocol/control.ts';
 import type { App } from './app.ts';
 import type { TreeNode, TreeSubject } from './treeNode.ts';
 import { t } from './vscodeTranslate.ts';

@@ -1,6 +1,7 @@
 // One row of a tree as data: what it says and what it stands for. The trees are built of these without VS Code,
 // and `treeView.ts` shows them.
-import type { DiscoveredServer, TunnelInfo } from '../protocol/control.ts';
+import type { DiscoveredServer } from '../core/server.ts';
+import type { TunnelInfo } from '../protocol/control.ts';
 
 export type TreeSubject = { kind: 'server'; server: DiscoveredServer } | { kind: 'tunnel'; tunnel: TunnelInfo };
 

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
-import type { LaunchPlan } from '../protocol/control.ts';
+import type { LaunchPlan } from '../core/server.ts';
 
 /** Agreements kept; the oldest is forgotten, and so asked for again. */
 export const maxConsents = 500;

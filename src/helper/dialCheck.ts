@@ -4,7 +4,8 @@ import { TunnelError, type ErrorCode } from '../core/errors.ts';
 import { parseHostPort } from '../core/hostname.ts';
 import { mayDial, mayPlan, mayRun, type Verdict } from '../policy/destinations.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
-import type { Destination, DestinationChoice, ServerTransport } from '../protocol/control.ts';
+import type { ServerTransport } from '../core/server.ts';
+import type { Destination, DestinationChoice } from '../protocol/control.ts';
 
 export type DialCheck = {
   /** Throws `DESTINATION_DENIED`. */

@@ -1,7 +1,8 @@
 // The helper: everything that runs on the developer's machine, behind one contract. It owns the stores and the open
 // tunnels; drivers (the extension, the CLI, another process of the same user) come and go over Ports.
 import { randomBytes, randomUUID } from 'node:crypto';
-import { AuditLog } from '../audit/auditLog.ts';
+import type { AuditLog } from '../audit/auditLog.ts';
+import { openAuditLog } from '../audit/openAuditLog.ts';
 import type { Carrier } from '../carriers/carrier.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
@@ -11,18 +12,13 @@ import { GrantStore } from '../identity/grants.ts';
 import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
-import type {
-  Destination,
-  GrantInfo,
-  GrantScope,
-  OpenedTunnel,
-  OpenTunnel,
-  ServerTransport,
-  TunnelInfo,
-} from '../protocol/control.ts';
+import type { ServerTransport } from '../core/server.ts';
+import type { Destination, GrantInfo, GrantScope, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
 import { TrafficLog } from '../traffic/trafficLog.ts';
 import { ProcessGuardian } from '../upstream/processGuardian.ts';
+import { AuditNotes } from './auditNotes.ts';
 import { CarrierFactory } from './carrierFactory.ts';
+import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
 import { privateFiles } from './privateFiles.ts';
@@ -59,7 +55,8 @@ export class Helper {
   readonly traffic: TrafficLog;
   readonly servers: ServerResolver;
   readonly #options: HelperOptions;
-  readonly #audit: AuditLog;
+  readonly audit: AuditLog;
+  readonly #notes: AuditNotes;
   readonly #book: TunnelBook;
   readonly #carriers: CarrierFactory;
   readonly #throttle: Throttle;
@@ -95,7 +92,16 @@ export class Helper {
       );
       const grants = lifetime.add(new GrantStore({ files: privateFiles, path: paths.grants, clock, randomBytes }));
       await Promise.all([policy.load(), grants.load()]);
-      const audit = lifetime.add(await AuditLog.open({ folder: `${paths.auditFolder}/${id}`, clock }));
+      const audit = lifetime.add(
+        await openAuditLog({
+          folder: paths.auditFolder,
+          keyFiles: paths.auditKey,
+          files: privateFiles,
+          locks: chainLocks,
+          helper: id,
+          clock,
+        }),
+      );
       return new Helper(id, options, { lifetime, policy, grants, audit });
     } catch (error) {
       await lifetime.close();
@@ -115,7 +121,8 @@ export class Helper {
     this.policy = policy;
     this.grants = grants;
     this.#options = options;
-    this.#audit = audit;
+    this.audit = audit;
+    this.#notes = new AuditNotes(audit, policy, clock);
     this.#lifetime = lifetime;
     this.#guardian = lifetime.add(new ProcessGuardian());
     this.#throttle = new Throttle({ clock });
@@ -155,7 +162,7 @@ export class Helper {
     const dial = makeDialCheck(this.policy);
     await this.#demandAllowed(dial, server, request.destination);
     const { transport, agreedNow } = await this.servers.requireConsent(server, request.consent);
-    if (agreedNow) await this.#audit.append({ kind: 'consent', server: server.name, hash: agreedNow.hash });
+    if (agreedNow) await this.#notes.consent(server.name, agreedNow.hash);
 
     for (const secret of secretsOf(transport)) this.#secrets.add(secret);
     const carrier = await this.#carriers.make(request.destination);
@@ -165,7 +172,7 @@ export class Helper {
       tunnel = this.#begin(request, { server, transport, entry, carrier, dial });
       await tunnel.start(signal);
       if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
-      await this.#noteTunnel('opened', tunnel);
+      await this.#notes.tunnel('opened', tunnel.info());
       const { grant } = request;
       const minted = 'none' in grant ? {} : await this.addGrant({ ...grant, servers: [server.id] });
       if (signal.aborted || !this.#tunnels.has(tunnel.id)) {
@@ -173,7 +180,7 @@ export class Helper {
       }
       return { tunnel: tunnel.info(), ...minted, readyMs: this.#options.clock.now() - startedMs };
     } catch (error) {
-      if (tunnel) await this.#end(tunnel);
+      if (tunnel) await this.#endFailed(tunnel, error);
       else await this.#book.release(entry.instance);
       throw error;
     }
@@ -195,7 +202,7 @@ export class Helper {
       throttle: this.#throttle,
       policy: this.policy,
       limiter: this.#limiter,
-      audit: this.#audit,
+      audit: this.audit,
       traffic: this.traffic,
       mayDial: (dialled) => dial.mayDial(dialled),
       log: (message) => this.#log('info', message),
@@ -212,7 +219,7 @@ export class Helper {
     if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
     this.#tunnels.delete(id);
     await this.#end(tunnel);
-    await this.#noteTunnel('closed', tunnel);
+    await this.#notes.tunnel('closed', tunnel.info());
   }
 
   /** Adds the destination to the user's policy file; returns that file. */
@@ -221,7 +228,7 @@ export class Helper {
     const file = await this.policy.allowDestination(
       destination.carrier === 'edge' ? { carrier, host: destination.host } : { carrier },
     );
-    await this.#audit.append({ kind: 'policy', event: 'allowed', entry: JSON.stringify(destination), file });
+    await this.#notes.allowed(destination, file);
     return file;
   }
 
@@ -260,7 +267,7 @@ export class Helper {
 
   async #noteGrant(event: 'added' | 'rotated' | 'revoked', grant: GrantInfo, token?: string): Promise<void> {
     if (token !== undefined) this.#secrets.add(token); // It must not appear in what the inspector shows.
-    await this.#audit.append({ kind: 'grant', event, grant: grant.id, name: grant.name });
+    await this.#notes.grant(event, grant);
   }
 
   async #demandAllowed(dial: DialCheck, server: ResolvedServer, destination: Destination): Promise<void> {
@@ -268,10 +275,7 @@ export class Helper {
       dial.mayRun(server.transport);
       dial.mayOpen(destination);
     } catch (error) {
-      const { code, data = {} } = errorInfo(error);
-      const { entry, file } = data as { entry?: string; file?: string };
-      const what = code === 'UPSTREAM_DENIED' ? 'upstream' : 'destination';
-      await this.#audit.append({ kind: 'denied', what, entry: entry ?? '', file: file ?? '' });
+      await this.#notes.denied(error);
       throw error;
     }
   }
@@ -279,15 +283,17 @@ export class Helper {
   /** The policy changed: what it no longer allows ends now, and stays visible with the reason. */
   async #enforce(): Promise<void> {
     const dial = makeDialCheck(this.policy);
+    const noted = this.#notes.policyChanged();
     const denied = [...this.#tunnels.values()].map(async (tunnel) => {
       if (tunnel.hasFailed) return;
       try {
         await this.#demandAllowed(dial, tunnel.server, tunnel.destination);
       } catch (error) {
         await tunnel.fail(error);
+        await this.#notes.tunnel('failed', tunnel.info(), errorInfo(error).code);
       }
     });
-    await Promise.all(denied).catch((error: unknown) => this.#log('error', errorInfo(error).message));
+    await Promise.all([noted, ...denied]).catch((error: unknown) => this.#log('error', errorInfo(error).message));
   }
 
   /** Closed, and its name free for the next time. */
@@ -301,9 +307,13 @@ export class Helper {
     }
   }
 
-  #noteTunnel(event: 'opened' | 'closed', tunnel: RunningTunnel): Promise<void> {
-    const { id, hostname = '', destination } = tunnel.info();
-    return this.#audit.append({ kind: 'tunnel', event, tunnel: id, hostname, destination: destination.carrier });
+  /** What kept it from opening is what is told, also when that cannot be noted. */
+  async #endFailed(tunnel: RunningTunnel, error: unknown): Promise<void> {
+    await this.#end(tunnel);
+    const { code } = errorInfo(error);
+    await this.#notes
+      .tunnel('failed', tunnel.info(), code)
+      .catch((failure: unknown) => this.#log('error', errorInfo(failure).message));
   }
 
   #log(level: LogEntry['level'], message: string): void {

@@ -1,6 +1,6 @@
 // From a server's declaration to the upstream that runs or reaches it.
 import type { Clock } from '../core/clock.ts';
-import type { ServerTransport } from '../protocol/control.ts';
+import type { ServerTransport } from '../core/server.ts';
 import type { ProcessGuardian } from '../upstream/processGuardian.ts';
 import { HttpUpstream } from '../upstream/httpUpstream.ts';
 import { StdioUpstream } from '../upstream/stdioUpstream.ts';

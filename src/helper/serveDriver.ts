@@ -5,7 +5,13 @@ import { TunnelError } from '../core/errors.ts';
 import type { Closable } from '../core/lifetime.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { watchServers } from '../discovery/watchServers.ts';
-import { controlVersion, type DriverContract, type HelperContract, type HelperRequests } from '../protocol/control.ts';
+import {
+  controlVersion,
+  type AuditHead,
+  type DriverContract,
+  type HelperContract,
+  type HelperRequests,
+} from '../protocol/control.ts';
 import type { Peer } from '../protocol/peer.ts';
 import { destinationChoices } from './destinationChoices.ts';
 import type { Helper } from './helper.ts';
@@ -13,6 +19,9 @@ import { Hints, hintIntervalMs } from './hints.ts';
 
 /** Tunnel rows (calls per minute, last exchange) are sent at most this often; changes of state at once. */
 export const tunnelsIntervalMs = 1_000;
+
+/** The head of the audit log is sent at most this often: a driver writes it to a place that is slow. */
+export const auditHeadIntervalMs = 5_000;
 
 export type Driver = Peer<HelperContract, DriverContract>;
 
@@ -65,6 +74,8 @@ export function serveDriver(
   peer.handle('grants/rotate', ({ id, overlapMs }) => ready().rotateGrant(id, overlapMs));
   peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().revokeGrant(id) }));
 
+  peer.handle('audit/head', () => ({ head: auditHead(ready()) }));
+
   peer.handle('traffic/read', (params) => ready().traffic.read(params));
   peer.handle('traffic/get', ({ id }) => ready().traffic.get(id));
   peer.handle('traffic/clear', ({ tunnel }) => (ready().traffic.clear(tunnel), null));
@@ -89,6 +100,18 @@ function subscribe(peer: Driver, helper: Helper, folders: string[], lifetime: Li
   const rows = lifetime.add(new Hints(clock, tunnelsIntervalMs, send));
   lifetime.defer(helper.onTunnels(send));
   lifetime.defer(helper.traffic.onChange(() => rows.changed()));
+  const heads = lifetime.add(
+    new Hints(clock, auditHeadIntervalMs, () => {
+      const head = auditHead(helper);
+      if (head) peer.notify('audit/head', { head });
+    }),
+  );
+  lifetime.defer(helper.audit.onGrown(() => heads.changed()));
   lifetime.defer(helper.onLog((entry) => peer.notify('log', entry)));
   lifetime.add(watchServers(folders, () => peer.notify('servers/changed', {}), clock));
+}
+
+function auditHead({ audit }: Helper): AuditHead | null {
+  const { chain, publicKey, head } = audit;
+  return head ? { chain, key: publicKey, count: head.seq, hash: head.hash } : null;
 }

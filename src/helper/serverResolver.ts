@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { TunnelError } from '../core/errors.ts';
 import { discover } from '../discovery/discover.ts';
 import { launchPlan } from '../discovery/launchPlan.ts';
-import type { DiscoveredServer, LaunchPlan, OpenTunnel, ServerList, ServerTransport } from '../protocol/control.ts';
+import type { DiscoveredServer, LaunchPlan, ServerList, ServerTransport } from '../core/server.ts';
+import type { OpenTunnel } from '../protocol/control.ts';
 import type { Consents } from './consents.ts';
 
 export type ResolvedServer = {

@@ -18,6 +18,8 @@ export type StatePaths = {
   tunnels: string;
   consents: string;
   auditFolder: string;
+  /** Signs the audit logs; the public half stands beside it. */
+  auditKey: { private: string; public: string };
   caFolder: string;
   /** Certificates of the edges this machine is enrolled at. */
   edgesFolder: string;
@@ -78,6 +80,7 @@ export function statePaths(
     tunnels: path.join(data, 'tunnels.json'),
     consents: path.join(data, 'consents.json'),
     auditFolder: path.join(data, 'audit'),
+    auditKey: { private: path.join(data, 'audit-key.pem'), public: path.join(data, 'audit-key.pub.pem') },
     caFolder: path.join(data, 'ca'),
     edgesFolder: path.join(data, 'edges'),
     runFolder,

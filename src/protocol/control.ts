@@ -1,52 +1,11 @@
 // What the helper offers whoever drives it: the extension over stdin/stdout, another process of the same user over
 // the helper's Unix socket (named pipe on Windows). The CLI's own helper is called in process with the same names.
 import type { ErrorInfo } from '../core/errors.ts';
+import type { LaunchPlan, ServerList, ServerTransport } from '../core/server.ts';
 import type { InspectorNotifications, InspectorRequests } from './inspector.ts';
 
 /** Raised when a change breaks older peers. */
 export const controlVersion = 1;
-
-// ── Servers ────────────────────────────────────────────────────────────────
-
-/** How an MCP server is reached or started, with every variable resolved as far as it can be without asking. */
-export type ServerTransport =
-  | { kind: 'stdio'; command: string; args: string[]; env: Record<string, string | null>; cwd: string }
-  | { kind: 'http'; url: string; headers: Record<string, string> };
-
-/** Where a server's definition stands. `line` counts from 1. */
-export type ServerSource = {
-  format: 'vscode' | 'claude-code' | 'cursor' | 'command-line';
-  file?: string;
-  line?: number;
-};
-
-export type DiscoveredServer = {
-  /** Stable: made from file and name. */
-  id: string;
-  name: string;
-  source: ServerSource;
-  transport: ServerTransport;
-  /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
-  problem?: string;
-};
-
-/** A file, or a part of one, that could not be read. The others are still listed. */
-export type DiscoveryProblem = { file: string; line?: number; column?: number; message: string };
-
-export type ServerList = { servers: DiscoveredServer[]; problems: DiscoveryProblem[] };
-
-/** What will run, as a person is shown it before agreeing. Values of env and headers are never in it. */
-export type LaunchPlan = {
-  /** SHA-256 over everything below, values of env and headers included; hex. */
-  hash: string;
-  server: string;
-  command?: string;
-  args?: string[];
-  envNames?: string[];
-  cwd?: string;
-  url?: string;
-  headerNames?: string[];
-};
 
 // ── Destinations ───────────────────────────────────────────────────────────
 
@@ -131,6 +90,19 @@ export type GrantInfo = {
   revokedMs?: number;
 };
 
+// ── Audit ──────────────────────────────────────────────────────────────────
+
+/** What has to be kept where the log cannot be edited from, so that records cut from its end are missed. */
+export type AuditHead = {
+  /** The chain that this helper writes; `audit verify --helper` names it. */
+  chain: string;
+  /** Public key of its signatures, 64 hex digits. */
+  key: string;
+  /** Records so far, and the SHA-256 of the last one; `audit verify --head COUNT:HASH`. */
+  count: number;
+  hash: string;
+};
+
 // ── The contract ───────────────────────────────────────────────────────────
 
 export type HelperRequests = InspectorRequests & {
@@ -159,11 +131,15 @@ export type HelperRequests = InspectorRequests & {
   'grants/revoke': { params: { id: string }; result: { grant: GrantInfo } };
   /** Writes the user's policy file. */
   'policy/allow': { params: { destination: Destination }; result: { file: string } };
+  /** `null` before the first record. */
+  'audit/head': { params: object; result: { head: AuditHead | null } };
 };
 
 export type HelperNotifications = InspectorNotifications & {
   /** All tunnels, newest state; replaces what was sent before. */
   'tunnels/changed': { tunnels: TunnelInfo[] };
+  /** The newest head of the audit log, at most every 5 s; to be kept in place of the one before. */
+  'audit/head': { head: AuditHead };
   /** Files that discovery reads have changed. */
   'servers/changed': object;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; message: string };

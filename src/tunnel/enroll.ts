@@ -5,6 +5,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { z } from 'zod';
 import { TunnelError } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
 import { enrolPath, type EnrolRequest, type EnrolResponse } from '../protocol/edge.ts';
 import { openDoor } from './edgeDoor.ts';
@@ -136,8 +137,3 @@ function belongsTo({ certificate, ca }: EnrolResponse, key: string): boolean {
 
 const notAnEdge = (what: string): TunnelError =>
   new TunnelError('EDGE_IDENTITY', `the host ${what}: check that it is an edge of this version`);
-
-/** Written by a stranger and shown on a terminal. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e\u00a0-\u2fff]/g, '?').slice(0, 300);
-}

@@ -4,6 +4,7 @@ import type { LookupFunction } from 'node:net';
 import { errors, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import { systemCode, TunnelError } from '../core/errors.ts';
+import { hopByHop } from '../core/hopByHop.ts';
 import { pinAddresses, type PermitAddress, type PinnedAddress } from './upstreamAddress.ts';
 import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
@@ -152,41 +153,24 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'has a certificate for another name',
 };
 
-/** RFC 9110 §7.6.1, and what this hop sets by itself. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+/** What this hop sets by itself. */
 const SET_HERE: ReadonlySet<string> = new Set(['host', 'content-length', 'accept-encoding', 'expect']);
 
 function requestHeaders(headers: Record<string, string>): Record<string, string> {
-  const listed = namedByConnection(headers['connection']);
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !SET_HERE.has(name) && !listed.has(name)),
-  );
+  const goesNoFurther = hopByHop(headers['connection']);
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !goesNoFurther(name) && !SET_HERE.has(name)));
 }
 
 function answerHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const connection = headers['connection'];
-  const listed = namedByConnection(Array.isArray(connection) ? connection.join(',') : connection);
+  const goesNoFurther = hopByHop(Array.isArray(connection) ? connection.join(',') : connection);
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || HOP_BY_HOP.has(name) || listed.has(name)) continue;
+    if (value === undefined || goesNoFurther(name)) continue;
     if (name === 'set-cookie') continue; // The agent's cookies never come here, so it needs none.
     kept[name] = Array.isArray(value) ? value.join(', ') : value;
   }
   return kept;
-}
-
-function namedByConnection(value: string | undefined): ReadonlySet<string> {
-  return new Set((value ?? '').split(',').map((name) => name.trim().toLowerCase()));
 }
 
 function pinnedLookup(addresses: readonly PinnedAddress[]): LookupFunction {

@@ -65,7 +65,8 @@ async function reloadedWindow(page, access) {
   await dismissToasts(page);
   await screenshot(page, 'inspector-dark');
 
-  await page.reload({ waitUntil: 'commit' });
+  // The window's own command: it writes down what was open before it goes.
+  await Promise.all([page.waitForEvent('domcontentloaded'), runCommand(page, 'Developer: Reload Window')]);
   await workbenchReady(page);
   await treeRow(page, /^everything, connected/).waitFor();
   await asAgent(access, (client) => client.callTool({ name: 'echo', arguments: { message: 'after the reload' } }));

@@ -4,7 +4,7 @@ import { delimiter, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findExecutable } from '../../../src/discovery/executable.ts';
 import { launchPlan } from '../../../src/discovery/launchPlan.ts';
-import type { ServerTransport } from '../../../src/discovery/server.ts';
+import type { ServerTransport } from '../../../src/core/server.ts';
 
 let root: string;
 let workspace: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { commandLine, planChanges, planDocument, planLines } from '../../../src/extension/launchText.ts';
-import type { LaunchPlan } from '../../../src/protocol/control.ts';
+import type { LaunchPlan } from '../../../src/core/server.ts';
 import { english } from './english.ts';
 
 const plan: LaunchPlan = {

@@ -1,5 +1,6 @@
 // Servers, tunnels and grants as a helper sends them; a test changes what it is about.
-import type { DiscoveredServer, GrantInfo, TunnelInfo } from '../../../src/protocol/control.ts';
+import type { DiscoveredServer } from '../../../src/core/server.ts';
+import type { GrantInfo, TunnelInfo } from '../../../src/protocol/control.ts';
 
 export const nowMs = 1_800_000_000_000;
 

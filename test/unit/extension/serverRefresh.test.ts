@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ServerRefresh } from '../../../src/extension/serverRefresh.ts';
-import type { ServerList } from '../../../src/protocol/control.ts';
+import type { ServerList } from '../../../src/core/server.ts';
 
 function world() {
   const waiting: { resolve: (list: ServerList) => void; reject: (error: Error) => void }[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TunnelError } from '../../../src/core/errors.ts';
 import { Consents, maxConsents } from '../../../src/helper/consents.ts';
-import type { LaunchPlan } from '../../../src/protocol/control.ts';
+import type { LaunchPlan } from '../../../src/core/server.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
 
 const path = '/home/consents.json';

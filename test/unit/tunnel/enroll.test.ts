@@ -150,7 +150,7 @@ describe('an edge that refuses', () => {
       response.writeHead(403).end(JSON.stringify({ error: { message } }));
     });
     const refusal = await join({ pin: state.serverIdentity().pin }).catch((error: Error) => error.message);
-    expect(refusal).toBe(`${domain}: ?[2Jno??${'x'.repeat(292)}`);
+    expect(refusal).toBe(`${domain}: ?[2Jno??${'x'.repeat(292)}…`);
   });
 });
 

@@ -1,5 +1,5 @@
-// What discovery finds. The shapes are those of `protocol/control.ts`, said again because this folder may not know
-// that one; a unit test holds the two equal.
+// An MCP server as this machine knows it: how it is reached or started, where its definition stands, and what a person
+// is shown before it runs. What discovery finds, the helper runs and a tree shows.
 
 /** How an MCP server is reached or started, with every variable resolved as far as it can be without asking. */
 export type ServerTransport =
@@ -25,3 +25,16 @@ export type DiscoveredServer = {
 export type DiscoveryProblem = { file: string; line?: number; column?: number; message: string };
 
 export type ServerList = { servers: DiscoveredServer[]; problems: DiscoveryProblem[] };
+
+/** What will run, as a person is shown it before agreeing. Values of env and headers are never in it. */
+export type LaunchPlan = {
+  /** SHA-256 over everything below, values of env and headers included; hex. */
+  hash: string;
+  server: string;
+  command?: string;
+  args?: string[];
+  envNames?: string[];
+  cwd?: string;
+  url?: string;
+  headerNames?: string[];
+};
