@@ -7,6 +7,8 @@ export type AuditEvent =
       exchange: string;
       tunnel: string;
       principal: { id: string; name: string; grant: string };
+      /** Name the agent gave itself; written by strangers. */
+      agent?: string;
       visitor: string;
       carrier: string;
       method: string;
@@ -16,16 +18,56 @@ export type AuditEvent =
       decision: 'allow' | 'deny';
       rule: string;
     }
+  /** How the call of the same exchange went; `latencyMs` from its first byte to the last of the answer. */
   | { kind: 'outcome'; exchange: string; status: string; httpStatus?: number; latencyMs?: number }
-  /** Somebody came without a valid credential. */
+  /** Somebody came without a valid credential, or with another principal's session. */
   | { kind: 'refused'; tunnel: string; visitor: string; carrier: string; why: string }
-  | { kind: 'tunnel'; event: 'opened' | 'closed'; tunnel: string; hostname: string; destination: string }
+  | {
+      kind: 'tunnel';
+      event: 'opened' | 'closed' | 'failed';
+      tunnel: string;
+      server: string;
+      hostname: string;
+      /** Kind of the carrier. */
+      destination: string;
+      edge?: string;
+      /** SHA-256 of the policy that held. */
+      policy: string;
+      /** From the request to open it until agents could come, or as long as it was open. */
+      durationMs: number;
+      /** Code of the failure. */
+      why?: string;
+    }
   /** The policy did not let a tunnel go out, or a server be exposed. */
   | { kind: 'denied'; what: 'destination' | 'upstream'; entry: string; file: string }
-  | { kind: 'grant'; event: 'added' | 'rotated' | 'revoked'; grant: string; name: string }
-  | { kind: 'policy'; event: 'allowed' | 'removed' | 'changed' | 'invalid'; entry?: string; file?: string }
+  | {
+      kind: 'grant';
+      event: 'added' | 'rotated' | 'revoked';
+      grant: string;
+      name: string;
+      servers?: string;
+      tools?: string;
+      readOnly?: boolean;
+      expiresMs?: number;
+    }
+  | {
+      kind: 'policy';
+      event: 'allowed' | 'removed' | 'changed' | 'invalid';
+      entry?: string;
+      file?: string;
+      sha256?: string;
+    }
   /** A person agreed to run a server's command; `hash` is that of the launch plan. */
   | { kind: 'consent'; server: string; hash: string };
 
-/** Written by the log itself when it finds that the last record was torn: a process was killed while writing it. */
-export type RepairRecord = { kind: 'repaired'; tornBytes: number; tornSha256: string };
+/** Every kind there is: a line of another kind is none of ours. */
+export const eventKinds: Record<AuditEvent['kind'], true> = {
+  call: true,
+  outcome: true,
+  refused: true,
+  tunnel: true,
+  denied: true,
+  grant: true,
+  policy: true,
+  consent: true,
+};

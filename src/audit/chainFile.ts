@@ -30,6 +30,11 @@ export async function openChainFile(folder: string, path: string): Promise<Chain
   }
 }
 
+/** For a file that is looked at and left as it is. Throws what the system says. */
+export async function readChainFile(path: string): Promise<Pick<ChainFile, 'read' | 'stat' | 'close'>> {
+  return new SystemChainFile(await open(path, 'r'));
+}
+
 class SystemChainFile implements ChainFile {
   readonly #handle: FileHandle;
 

@@ -1,40 +1,49 @@
-// One line of the log: JSON with its number, its time and the SHA-256 of the line before it. A line's hash covers its
-// exact bytes without the LF, so any edit of any line shows in the next.
-import { createHash } from 'node:crypto';
-import { isJsonObject, type JsonValue } from '../core/json.ts';
-import type { AuditEvent, RepairRecord } from './auditEvent.ts';
-
-/** `prev` of the first line. */
-export const genesis = '0'.repeat(64);
+// One line of the log: JSON with its number, its time, the hash of the line before it, and what happened.
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import { eventKinds, type AuditEvent } from './auditEvent.ts';
+import { isHash, lineHash, type Head, type Link } from './link.ts';
+import { signedKinds } from './signedRecord.ts';
 
 /** Longest text of one field; a longer one is cut and followed by the digest of the whole. */
 export const maxFieldLength = 512;
 
-export type Link = { seq: number; prev: string };
+export type ParsedRecord = { link: Link; kind: string; atMs: number; fields: JsonObject };
 
-export function formatRecord(link: Link, atMs: number, event: AuditEvent | RepairRecord): string {
+export function formatRecord(link: Link, atMs: number, event: AuditEvent): string {
   const { kind, ...rest } = event;
   const at = new Date(atMs).toISOString();
   return JSON.stringify({ seq: link.seq, at, prev: link.prev, kind, ...shortened(rest) });
 }
 
-export function lineHash(line: Uint8Array | string): string {
-  return createHash('sha256').update(line).digest('hex');
-}
-
-/** The chain fields of a line, or `undefined` when it is none of ours. */
-export function parseLink(line: Buffer): Link | undefined {
-  let record: unknown;
+/** A line as a record, or `undefined` when it is none of ours. */
+export function parseRecord(line: Uint8Array): ParsedRecord | undefined {
+  let fields: unknown;
   try {
-    record = JSON.parse(line.toString('utf8'));
+    fields = JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8'));
   } catch {
     return undefined; // Told by the caller, who knows which line it was.
   }
-  if (!isJsonObject(record)) return undefined;
-  const { seq, prev, at, kind } = record;
-  if (typeof at !== 'string' || typeof kind !== 'string') return undefined;
-  if (!Number.isSafeInteger(seq) || typeof prev !== 'string' || !/^[0-9a-f]{64}$/.test(prev)) return undefined;
-  return { seq: seq as number, prev };
+  if (!isJsonObject(fields)) return undefined;
+  const { seq, prev, at, kind } = fields;
+  if (typeof at !== 'string' || typeof kind !== 'string' || !isKnown(kind)) return undefined;
+  if (!isCount(seq) || !isHash(prev)) return undefined;
+  const atMs = Date.parse(at);
+  return Number.isNaN(atMs) ? undefined : { link: { seq, prev }, kind, atMs, fields };
+}
+
+/** `{seq, hash}` in a record, or `undefined`. */
+export function asHead(value: JsonValue | undefined): Head | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { seq, hash } = value;
+  return isCount(seq) && isHash(hash) ? { seq, hash } : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isKnown(kind: string): boolean {
+  return Object.hasOwn(eventKinds, kind) || Object.hasOwn(signedKinds, kind);
 }
 
 function shortened(fields: Record<string, unknown>): Record<string, JsonValue> {

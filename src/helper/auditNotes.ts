@@ -1,0 +1,85 @@
+// What the helper itself tells the audit log: who was given what, what was opened, agreed to and denied, under which
+// policy. Calls are told by the gateway.
+import { createHash } from 'node:crypto';
+import type { AuditLog } from '../audit/auditLog.ts';
+import type { Clock } from '../core/clock.ts';
+import { errorInfo } from '../core/errors.ts';
+import type { PolicyStore } from '../policy/policyStore.ts';
+import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
+
+export class AuditNotes {
+  readonly #audit: AuditLog;
+  readonly #policy: PolicyStore;
+  readonly #clock: Clock;
+
+  constructor(audit: AuditLog, policy: PolicyStore, clock: Clock) {
+    this.#audit = audit;
+    this.#policy = policy;
+    this.#clock = clock;
+  }
+
+  grant(event: 'added' | 'rotated' | 'revoked', { id, name, scope, expiresMs }: GrantInfo): Promise<void> {
+    const { servers, tools, readOnly } = scope;
+    return this.#audit.append({
+      kind: 'grant',
+      event,
+      grant: id,
+      name,
+      servers: servers.join(' '),
+      ...(tools === undefined ? {} : { tools: tools.join(' ') }),
+      ...(readOnly === undefined ? {} : { readOnly }),
+      expiresMs,
+    });
+  }
+
+  /** `why` is the failure's code. */
+  tunnel(event: 'opened' | 'closed' | 'failed', tunnel: TunnelInfo, why?: string): Promise<void> {
+    const { id, server, hostname = '', destination, openedMs } = tunnel;
+    return this.#audit.append({
+      kind: 'tunnel',
+      event,
+      tunnel: id,
+      server: server.name,
+      hostname,
+      destination: destination.carrier,
+      ...('host' in destination ? { edge: destination.host } : {}),
+      policy: this.#policyDigest(),
+      durationMs: Math.max(0, this.#clock.now() - openedMs),
+      ...(why === undefined ? {} : { why }),
+    });
+  }
+
+  /** The policy did not let something out or be exposed; `error` says what, and which file lacks it. */
+  denied(error: unknown): Promise<void> {
+    const { code, data = {} } = errorInfo(error);
+    const { entry, file } = data as { entry?: string; file?: string };
+    const what = code === 'UPSTREAM_DENIED' ? 'upstream' : 'destination';
+    return this.#audit.append({ kind: 'denied', what, entry: entry ?? '', file: file ?? '' });
+  }
+
+  consent(server: string, hash: string): Promise<void> {
+    return this.#audit.append({ kind: 'consent', server, hash });
+  }
+
+  allowed(entry: object, file: string): Promise<void> {
+    return this.#audit.append({ kind: 'policy', event: 'allowed', entry: JSON.stringify(entry), file });
+  }
+
+  /** The policy has become another one, whoever wrote it. */
+  async policyChanged(): Promise<void> {
+    const { problems } = this.#policy.current;
+    await this.#audit.append({ kind: 'policy', event: 'changed', sha256: this.#policyDigest() });
+    for (const { data } of problems) {
+      const file = data?.['file'];
+      await this.#audit.append({
+        kind: 'policy',
+        event: 'invalid',
+        ...(typeof file === 'string' ? { file } : {}),
+      });
+    }
+  }
+
+  #policyDigest(): string {
+    return createHash('sha256').update(JSON.stringify(this.#policy.current.layers)).digest('hex');
+  }
+}
