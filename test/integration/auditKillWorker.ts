@@ -1,10 +1,19 @@
 // Appends to an audit log until it is killed, and says after each record how many it was promised: `auditKill.test.ts`.
 import { writeSync } from 'node:fs';
-import { AuditLog } from '../../src/audit/auditLog.ts';
+import { openAuditLog } from '../../src/audit/openAuditLog.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { chainLocks } from '../../src/helper/chainLocks.ts';
+import { privateFiles } from '../../src/helper/privateFiles.ts';
 
 async function run(folder: string): Promise<void> {
-  const log = await AuditLog.open({ folder, clock: systemClock });
+  const log = await openAuditLog({
+    folder: `${folder}/audit`,
+    keyFiles: { private: `${folder}/key.pem`, public: `${folder}/key.pub.pem` },
+    files: privateFiles,
+    locks: chainLocks,
+    helper: `helper-${process.pid}`,
+    clock: systemClock,
+  });
   let promised = 0;
   const append = async (): Promise<void> => {
     for (;;) {

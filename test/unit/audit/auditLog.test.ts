@@ -1,90 +1,14 @@
-import { mkdir, readFile, rm, stat, truncate, writeFile, appendFile } from 'node:fs/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import type { AuditEvent } from '../../../src/audit/auditEvent.ts';
-import {
-  AuditLog,
-  firstSegment,
-  maxQueuedEvents,
-  syncIntervalMs,
-  type AuditLogOptions,
-} from '../../../src/audit/auditLog.ts';
-import { openChainFile, type ChainFile } from '../../../src/audit/chainFile.ts';
-import { genesis, lineHash, maxFieldLength } from '../../../src/audit/record.ts';
-import { verifyFolder } from '../../../src/audit/verify.ts';
+import { appendFile, mkdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { maxQueuedEvents, syncIntervalMs } from '../../../src/audit/auditLog.ts';
+import { genesis, lineHash } from '../../../src/audit/link.ts';
+import { maxFieldLength } from '../../../src/audit/record.ts';
+import { isSignedBy } from '../../../src/audit/signedRecord.ts';
+import { aSigner, openLog, outcome as event } from '../../support/audit.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 import { temporaryFolder } from '../../support/temporaryFolder.ts';
 import { until } from '../../support/until.ts';
-
-const event = (exchange: string): AuditEvent => ({ kind: 'outcome', exchange, status: 'ok' });
-type Line = { seq: number; at: string; prev: string; kind: string; [field: string]: unknown };
-
-/** A folder with logs in it, and a disk that a test can fill. */
-class World {
-  readonly clock = new FakeClock();
-  readonly folder: string;
-  readonly calls: string[] = [];
-  /** Bytes the disk still takes. */
-  room = Infinity;
-  /** Most bytes that one write takes. */
-  atOnce = Infinity;
-  fail: 'sync' | 'truncate' | undefined;
-  /** Writes wait for this. */
-  gate: Promise<void> = Promise.resolve();
-
-  constructor(folder: string) {
-    this.folder = folder;
-  }
-
-  static async create(): Promise<World> {
-    return new World(`${await temporaryFolder()}/audit/h1`);
-  }
-
-  async open(more: Partial<AuditLogOptions> = {}): Promise<AuditLog> {
-    const openFile = async (folder: string, path: string): Promise<ChainFile> =>
-      this.#limited(await openChainFile(folder, path));
-    const log = await AuditLog.open({ folder: this.folder, clock: this.clock, openFile, ...more });
-    onTestFinished(() => log.close().catch(() => {}));
-    return log;
-  }
-
-  get path(): string {
-    return `${this.folder}/${firstSegment}`;
-  }
-
-  async lines(): Promise<string[]> {
-    const text = await readFile(this.path, 'utf8');
-    return text.split('\n').slice(0, -1);
-  }
-
-  async records(): Promise<Line[]> {
-    return (await this.lines()).map((line) => JSON.parse(line) as Line);
-  }
-
-  #limited(file: ChainFile): ChainFile {
-    return {
-      read: (position, length) => file.read(position, length),
-      stat: () => file.stat(),
-      close: () => file.close(),
-      truncate: (size) => {
-        this.calls.push('truncate');
-        return this.fail === 'truncate' ? Promise.reject(new Error('EIO')) : file.truncate(size);
-      },
-      sync: () => {
-        this.calls.push('sync');
-        return this.fail === 'sync' ? Promise.reject(new Error('EIO')) : file.sync();
-      },
-      write: async (bytes) => {
-        await this.gate;
-        this.calls.push('write');
-        const taken = Math.min(bytes.length, this.room, this.atOnce);
-        if (taken === 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
-        const written = await file.write(bytes.subarray(0, taken));
-        this.room -= written;
-        return written;
-      },
-    };
-  }
-}
+import { ChainWorld as World } from './chainWorld.ts';
 
 describe('AuditLog', () => {
   it('chains each record to the bytes of the one before', async () => {
@@ -93,16 +17,48 @@ describe('AuditLog', () => {
     await log.append(event('a'));
     world.clock.advance(1_500);
     await log.append(event('b'));
-    const [first, second] = await world.lines();
+    const [start, first, second] = await world.lines();
+    expect(JSON.parse(start!)).toMatchObject({ seq: 1, prev: genesis, kind: 'started', chain: 'h1' });
     expect(JSON.parse(first!)).toEqual({
-      seq: 1,
+      seq: 2,
       at: '2026-01-15T00:00:00.000Z',
-      prev: genesis,
+      prev: lineHash(start!),
       kind: 'outcome',
       exchange: 'a',
       status: 'ok',
     });
-    expect(JSON.parse(second!)).toMatchObject({ seq: 2, at: '2026-01-15T00:00:01.500Z', prev: lineHash(first!) });
+    expect(JSON.parse(second!)).toMatchObject({ seq: 3, at: '2026-01-15T00:00:01.500Z', prev: lineHash(first!) });
+    expect(log.head).toEqual({ seq: 3, hash: lineHash(second!) });
+  });
+
+  it('begins with a signed record that says who writes, and what else there is', async () => {
+    const world = await World.create();
+    const other = { chain: 'h2', seq: 7, hash: 'a'.repeat(64) };
+    const log = await world.open({ helper: 'helper-9', others: [other] });
+    await log.append(event('a'));
+    const [start] = await world.lines();
+    expect(JSON.parse(start!)).toMatchObject({ helper: 'helper-9', pid: process.pid, others: [other] });
+    expect(isSignedBy(world.signer.publicKey, Buffer.from(start!))).toBe(true);
+    expect(isSignedBy(aSigner().publicKey, Buffer.from(start!))).toBe(false);
+  });
+
+  it('leaves no trace of a helper that had nothing to tell', async () => {
+    const world = await World.create();
+    await (await world.open()).close();
+    await expect(stat(world.folder)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('says each time that the head has become another one', async () => {
+    const world = await World.create();
+    const log = await world.open();
+    const counts: (number | undefined)[] = [];
+    log.onGrown(() => counts.push(log.head?.seq));
+    expect(log.head).toBeUndefined();
+    await log.append(event('a'));
+    await until(() => counts.length === 1);
+    await log.append(event('b'));
+    await log.close();
+    expect(counts).toEqual([2, 3, 4]);
   });
 
   it('has the record in the file when the append resolves', async () => {
@@ -110,7 +66,7 @@ describe('AuditLog', () => {
     const log = await world.open();
     for (let turn = 1; turn <= 5; turn += 1) {
       await log.append(event(String(turn)));
-      expect(await world.lines()).toHaveLength(turn);
+      expect(await world.lines()).toHaveLength(turn + 1);
     }
   });
 
@@ -118,10 +74,9 @@ describe('AuditLog', () => {
     const world = await World.create();
     const log = await world.open();
     await Promise.all(Array.from({ length: 1_000 }, (_, index) => log.append(event(String(index)))));
-    const records = await world.records();
-    expect(records.map(({ exchange }) => exchange)).toEqual(Array.from({ length: 1_000 }, (_, index) => String(index)));
-    expect(world.calls.filter((call) => call === 'write').length).toBeLessThanOrEqual(3);
-    expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact', records: 1_000 });
+    expect(await world.exchanges()).toEqual(Array.from({ length: 1_000 }, (_, index) => String(index)));
+    expect(world.calls.filter((call) => call === 'write').length).toBeLessThanOrEqual(4);
+    expect(await world.verify()).toMatchObject({ kind: 'intact', records: 1_001 });
   });
 
   it('makes everything private', async () => {
@@ -136,9 +91,18 @@ describe('AuditLog', () => {
     const first = await world.open();
     await first.append(event('a'));
     await first.close();
-    await (await world.open()).append(event('b'));
-    expect((await world.records()).map(({ seq }) => seq)).toEqual([1, 2]);
-    expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact', records: 2 });
+    const second = await world.open();
+    await second.append(event('b'));
+    await second.close();
+    expect((await world.records()).map(({ kind }) => kind)).toEqual([
+      'started',
+      'outcome',
+      'sealed',
+      'started',
+      'outcome',
+      'sealed',
+    ]);
+    expect(await world.verify()).toMatchObject({ kind: 'intact', records: 6, signedSeq: 6, closed: true });
   });
 
   it('cuts long texts and gives the digest of the whole', async () => {
@@ -158,7 +122,7 @@ describe('AuditLog', () => {
       rule: 'user',
     });
     const shortened = `${'x'.repeat(maxFieldLength)}… sha256:${lineHash(name)}`;
-    expect((await world.records())[0]).toMatchObject({ name: shortened, principal: { name: shortened } });
+    expect((await world.records())[1]).toMatchObject({ name: shortened, principal: { name: shortened } });
   });
 
   it.each(['\n', '\u2028', '\ud800', '"}\n{"seq":9', '\0'])(
@@ -168,8 +132,8 @@ describe('AuditLog', () => {
       const log = await world.open();
       await log.append(event(name));
       await log.append(event('next'));
-      expect((await world.records())[0]).toMatchObject({ exchange: name });
-      expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact', records: 2 });
+      expect((await world.records())[1]).toMatchObject({ exchange: name });
+      expect(await world.verify()).toMatchObject({ kind: 'intact', records: 3 });
     },
   );
 
@@ -192,7 +156,7 @@ describe('AuditLog', () => {
       const log = await world.open({ sync: 'always' });
       await log.append(event('a'));
       await log.append(event('b'));
-      expect(world.calls).toEqual(['write', 'sync', 'write', 'sync']);
+      expect(world.calls).toEqual(['write', 'write', 'sync', 'write', 'sync']);
     });
 
     it('a disk that cannot promise anything ends the log', async () => {
@@ -211,8 +175,8 @@ describe('AuditLog', () => {
       const closed = log.close();
       await expect(log.append(event('b'))).rejects.toMatchObject({ code: 'CLOSED' });
       await Promise.all([appended, closed, log.close()]);
-      expect(await world.lines()).toHaveLength(1);
-      expect(world.calls).toContain('sync');
+      expect((await world.records()).map(({ kind }) => kind)).toEqual(['started', 'outcome', 'sealed']);
+      expect(world.calls.at(-1)).toBe('sync');
       expect(world.clock.pending).toBe(0);
     });
   });
@@ -230,8 +194,34 @@ describe('AuditLog', () => {
       });
       world.room = Infinity;
       await log.append(event('b'));
-      expect((await world.records()).map(({ exchange }) => exchange)).toEqual(['a', 'b']);
-      expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact', records: 2 });
+      expect(await world.exchanges()).toEqual(['a', 'b']);
+      expect(await world.verify()).toMatchObject({ kind: 'intact', records: 3 });
+    });
+
+    it('refuses already the first record, and begins when there is room', async () => {
+      const world = await World.create();
+      const log = await world.open();
+      world.room = 100;
+      await expect(log.append(event('lost'))).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
+      expect(await world.lines()).toEqual([]);
+      expect(log.head).toBeUndefined();
+      world.room = Infinity;
+      await log.append(event('a'));
+      expect(await world.exchanges()).toEqual(['a']);
+      expect(await world.verify()).toMatchObject({ kind: 'intact', records: 2 });
+    });
+
+    it.runIf(process.platform === 'linux')('is what /dev/full is', async () => {
+      const world = await World.create();
+      await mkdir(world.folder, { recursive: true });
+      await symlink('/dev/full', world.path);
+      const log = await openLog(world, 'h1');
+      for (const exchange of ['a', 'b']) {
+        await expect(log.append(event(exchange))).rejects.toMatchObject({
+          code: 'STATE_UNWRITABLE',
+          message: expect.stringContaining('the disk is full') as string,
+        });
+      }
     });
 
     it('takes back what was written of a batch that did not fit', async () => {
@@ -245,10 +235,10 @@ describe('AuditLog', () => {
         log.append(event('d')),
       ]);
       expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-      expect(await world.lines()).toHaveLength(1);
+      expect(await world.exchanges()).toEqual(['a']);
       world.room = Infinity;
       await log.append(event('e'));
-      expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact', records: 2 });
+      expect(await world.verify()).toMatchObject({ kind: 'intact', records: 3 });
     });
 
     it('ends the log when even that cannot be taken back; the next start repairs it', async () => {
@@ -261,8 +251,15 @@ describe('AuditLog', () => {
       world.room = Infinity;
       await expect(log.append(event('c'))).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
       world.fail = undefined;
-      await world.open();
-      expect((await world.records()).map(({ kind }) => kind)).toEqual(['outcome', 'repaired']);
+      await (await world.open()).append(event('d'));
+      expect((await world.records()).map(({ kind }) => kind)).toEqual([
+        'started',
+        'outcome',
+        'repaired',
+        'sealed',
+        'started',
+        'outcome',
+      ]);
     });
 
     it('writes on when the system takes a part at a time', async () => {
@@ -270,7 +267,7 @@ describe('AuditLog', () => {
       world.atOnce = 7;
       const log = await world.open();
       await Promise.all([log.append(event('a')), log.append(event('b'))]);
-      expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact', records: 2 });
+      expect(await world.verify()).toMatchObject({ kind: 'intact', records: 3 });
     });
   });
 
@@ -286,40 +283,7 @@ describe('AuditLog', () => {
     await expect(log.append(event('over'))).rejects.toMatchObject({ code: 'LIMIT' });
     open();
     await Promise.all([first, ...queued]);
-    expect(await world.lines()).toHaveLength(maxQueuedEvents + 1);
-  });
-
-  describe('after a kill -9', () => {
-    it('repairs a torn last line and notes its length and digest in the chain', async () => {
-      const world = await World.create();
-      const log = await world.open();
-      await log.append(event('a'));
-      await log.append(event('b'));
-      await log.close();
-      const { size } = await stat(world.path);
-      const torn = (await readFile(world.path)).subarray(-60, -10);
-      await truncate(world.path, size - 10);
-      const whole = (await world.lines())[0]!;
-      const rest = (await readFile(world.path)).subarray(Buffer.byteLength(whole) + 1);
-      expect(rest.subarray(-50)).toEqual(torn);
-      await (await world.open()).append(event('c'));
-      expect(await world.records()).toMatchObject([
-        { seq: 1, exchange: 'a' },
-        { seq: 2, kind: 'repaired', prev: lineHash(whole), tornBytes: rest.length, tornSha256: lineHash(rest) },
-        { seq: 3, exchange: 'c' },
-      ]);
-      expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact', records: 3 });
-    });
-
-    it.each([0, 1, 40, 100_000])('repairs a log that was torn %i bytes into its first line', async (bytes) => {
-      const world = await World.create();
-      await mkdir(world.folder, { recursive: true });
-      await writeFile(world.path, '{"seq":1,'.padEnd(bytes, 'x').slice(0, bytes));
-      await (await world.open()).append(event('a'));
-      const kinds = (await world.records()).map(({ kind }) => kind);
-      expect(kinds).toEqual(bytes === 0 ? ['outcome'] : ['repaired', 'outcome']);
-      expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'intact' });
-    });
+    expect(await world.exchanges()).toHaveLength(maxQueuedEvents + 1);
   });
 
   it('leaves a last line that is none of ours for verify to name', async () => {
@@ -329,8 +293,8 @@ describe('AuditLog', () => {
     await log.close();
     await appendFile(world.path, 'not a record\n');
     await (await world.open()).append(event('b'));
-    expect((await world.lines())[1]).toBe('not a record');
-    expect(await verifyFolder(world.folder)).toMatchObject({ kind: 'broken', line: 2 });
+    expect((await world.lines())[3]).toBe('not a record');
+    expect(await world.verify()).toMatchObject({ kind: 'broken', line: 4 });
   });
 
   describe('a file that somebody else touches while it is in use', () => {
@@ -358,7 +322,7 @@ describe('AuditLog', () => {
   it('says what to do when the folder cannot be written', async () => {
     const folder = `${await temporaryFolder()}/file`;
     await writeFile(folder, '');
-    await expect(AuditLog.open({ folder: `${folder}/h1`, clock: new FakeClock() })).rejects.toMatchObject({
+    await expect(openLog({ home: folder, clock: new FakeClock(), signer: aSigner() }, 'h1')).rejects.toMatchObject({
       code: 'STATE_UNWRITABLE',
       message: expect.stringContaining('make it writable') as string,
     });

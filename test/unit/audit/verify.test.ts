@@ -1,95 +1,80 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import * as fc from 'fast-check';
+import { rename, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { AuditLog, firstSegment } from '../../../src/audit/auditLog.ts';
-import { genesis, lineHash } from '../../../src/audit/record.ts';
-import { maxLineBytes, verifyFolder, type Verdict } from '../../../src/audit/verify.ts';
-import { FakeClock } from '../../support/fakeClock.ts';
-import { temporaryFolder } from '../../support/temporaryFolder.ts';
+import * as fc from 'fast-check';
+import { maxLineBytes } from '../../../src/audit/chainLines.ts';
+import { genesis, lineHash } from '../../../src/audit/link.ts';
+import { formatSigned } from '../../../src/audit/signedRecord.ts';
+import { verifyChain } from '../../../src/audit/verify.ts';
+import { aSigner, aWritingMachine, openLog, outcome } from '../../support/audit.ts';
+import { chain, events, forged, recounted, WrittenChain as World } from './writtenChain.ts';
 
-const records = 12;
-
-async function written(): Promise<{ folder: string; lines: string[] }> {
-  const folder = await temporaryFolder();
-  const log = await AuditLog.open({ folder, clock: new FakeClock() });
-  for (let index = 1; index <= records; index += 1) {
-    await log.append({ kind: 'outcome', exchange: `exchange-${index}`, status: 'ok', latencyMs: index });
-  }
-  await log.close();
-  const text = await readFile(`${folder}/${firstSegment}`, 'utf8');
-  return { folder, lines: text.split('\n').slice(0, -1) };
-}
-
-async function verdictOf(lines: string[], folder: string): Promise<Verdict> {
-  await writeFile(`${folder}/${firstSegment}`, lines.map((line) => `${line}\n`).join(''));
-  return verifyFolder(folder);
-}
-
-/** A record that fits into the chain after `before`. */
-function forged(before: string | undefined, seq: number): string {
-  const prev = before === undefined ? genesis : lineHash(before);
-  return JSON.stringify({
-    seq,
-    at: '2026-01-15T00:00:00.000Z',
-    prev,
-    kind: 'outcome',
-    exchange: 'forged',
-    status: 'ok',
-  });
-}
-
-describe('verifyFolder', () => {
-  it('tells the head of an intact chain, and what it cannot see', async () => {
-    const { folder, lines } = await written();
-    expect(await verifyFolder(folder)).toEqual({
+describe('verifyChain', () => {
+  it('tells of an intact chain how much there is, where it ends, and what is signed', async () => {
+    const world = await World.written();
+    expect(await world.verify()).toEqual({
       kind: 'intact',
-      records,
-      head: { seq: records, hash: lineHash(lines.at(-1)!) },
-      note: expect.stringContaining('cannot be seen without a head') as string,
+      chain,
+      records: events + 2,
+      firstSeq: 1,
+      head: { seq: events + 2, hash: lineHash(world.lines.at(-1)!) },
+      signedSeq: events + 2,
+      closed: true,
+      tornBytes: 0,
+      repaired: [],
+      recovered: [],
+      uncheckable: [],
+      others: [],
     });
   });
 
-  it('an empty log is intact', async () => {
-    const folder = await temporaryFolder();
-    await writeFile(`${folder}/${firstSegment}`, '');
-    expect(await verifyFolder(folder)).toMatchObject({ kind: 'intact', records: 0, head: undefined });
+  it('tells what no signature covers yet when its helper was killed, or is still writing', async () => {
+    const world = await World.written({ killed: true });
+    expect(await world.verify()).toMatchObject({ kind: 'intact', records: events + 1, signedSeq: 1, closed: false });
+  });
+
+  it('an empty segment is an intact chain without a record', async () => {
+    const world = await World.written();
+    expect(await world.verdictOf([])).toMatchObject({ kind: 'intact', records: 0, head: undefined });
   });
 
   it('names a line that was changed, wherever in it', async () => {
-    const { folder, lines } = await written();
+    const world = await World.written();
     const changes: [RegExp, string][] = [
       [/"ok"/, '"no"'],
       [/"at":"2/, '"at":"3'],
       [/"kind":/, '"kynd":'],
+      [/"outcome"/, '"outcame"'],
       [/"seq":\d/, '"seq":7'],
       [/"prev":"./, '"prev":"f'],
       [/^\{/, '{ '],
       [/\}$/, ''],
     ];
     for (const [pattern, replacement] of changes) {
-      const edited = lines.with(4, lines[4]!.replace(pattern, replacement));
-      expect(edited[4]).not.toBe(lines[4]);
-      expect(await verdictOf(edited, folder)).toMatchObject({ kind: 'broken', what: 'changed', line: 5 });
+      const edited = world.lines.with(4, world.lines[4]!.replace(pattern, replacement));
+      expect(edited[4]).not.toBe(world.lines[4]);
+      expect(await world.verdictOf(edited)).toMatchObject({ kind: 'broken', what: 'changed', line: 5 });
     }
   });
 
-  it('names the first line when it was changed, or does not begin the chain', async () => {
-    const { folder, lines } = await written();
-    expect(await verdictOf(lines.with(0, lines[0]!.replace('ok', 'no')), folder)).toMatchObject({
-      what: 'changed',
+  it('names the first line when it was changed, or is not the one that begins a chain', async () => {
+    const world = await World.written();
+    const { lines } = world;
+    expect(await world.verdictOf(lines.with(0, lines[0]!.replace('helper-of', 'helper-by')))).toMatchObject({
+      what: 'signature',
       line: 1,
     });
-    expect(await verdictOf(lines.slice(1), folder)).toMatchObject({ what: 'removed', line: 1 });
+    expect(await world.verdictOf(lines.slice(1))).toMatchObject({ what: 'removed', line: 1 });
+    expect(await world.verdictOf([forged(undefined, 1)])).toMatchObject({ what: 'changed', line: 1 });
   });
 
   it('names the place where lines were removed, and which', async () => {
-    const { folder, lines } = await written();
-    expect(await verdictOf(lines.toSpliced(4, 1), folder)).toMatchObject({
+    const world = await World.written();
+    expect(await world.verdictOf(world.lines.toSpliced(4, 1))).toMatchObject({
       what: 'removed',
       line: 5,
       message: 'record 5 is missing before line 5',
     });
-    expect(await verdictOf(lines.toSpliced(4, 3), folder)).toMatchObject({
+    expect(await world.verdictOf(world.lines.toSpliced(4, 3))).toMatchObject({
       what: 'removed',
       line: 5,
       message: 'records 5 to 7 are missing before line 5',
@@ -97,8 +82,9 @@ describe('verifyFolder', () => {
   });
 
   it('names a line that was inserted: forged, copied or nonsense', async () => {
-    const { folder, lines } = await written();
-    for (const stranger of [
+    const world = await World.written();
+    const { lines } = world;
+    const strangers = [
       forged(lines[3], 5),
       forged(undefined, 5),
       forged(lines[3], 77),
@@ -106,113 +92,166 @@ describe('verifyFolder', () => {
       lines[3]!,
       'nonsense',
       '',
-    ]) {
-      expect(await verdictOf(lines.toSpliced(4, 0, stranger), folder)).toMatchObject({ what: 'inserted', line: 5 });
+    ];
+    for (const stranger of strangers) {
+      expect(await world.verdictOf(lines.toSpliced(4, 0, stranger))).toMatchObject({ what: 'inserted', line: 5 });
     }
   });
 
   it('names the first of lines that stand in another order', async () => {
-    const { folder, lines } = await written();
+    const world = await World.written();
+    const { lines } = world;
     const swapped = lines.with(4, lines[5]!).with(5, lines[4]!);
-    expect(await verdictOf(swapped, folder)).toMatchObject({ what: 'reordered', line: 5 });
+    expect(await world.verdictOf(swapped)).toMatchObject({ what: 'reordered', line: 5 });
     const carried = lines.toSpliced(4, 1).toSpliced(8, 0, lines[4]!);
-    expect(await verdictOf(carried, folder)).toMatchObject({ what: 'reordered', line: 5 });
+    expect(await world.verdictOf(carried)).toMatchObject({ what: 'reordered', line: 5 });
   });
 
   it('sees a line rewritten with a prev that fits, by the line after it', async () => {
-    const { folder, lines } = await written();
-    expect(await verdictOf(lines.with(4, forged(lines[3], 5)), folder)).toMatchObject({ what: 'changed', line: 5 });
+    const world = await World.written();
+    const { lines } = world;
+    expect(await world.verdictOf(lines.with(4, forged(lines[3], 5)))).toMatchObject({ what: 'changed', line: 5 });
   });
 
-  it('tells a torn end from tampering', async () => {
-    const { folder } = await written();
-    const text = await readFile(`${folder}/${firstSegment}`, 'utf8');
-    await writeFile(`${folder}/${firstSegment}`, text.slice(0, -20));
-    expect(await verifyFolder(folder)).toMatchObject({ kind: 'broken', what: 'torn', line: records });
-  });
+  describe('signatures', () => {
+    it('are missed by whoever writes the chain anew without the key', async () => {
+      const world = await World.written();
+      const edited = world.lines.with(4, world.lines[4]!.replace('exchange-', 'exchange='));
+      expect(await world.verdictOf(recounted(edited, 5))).toMatchObject({ what: 'signature', line: events + 2 });
+    });
 
-  it('cannot see a cut tail, and says so', async () => {
-    const { folder, lines } = await written();
-    const verdict = await verdictOf(lines.slice(0, 8), folder);
-    expect(verdict).toMatchObject({
-      kind: 'intact',
-      records: 8,
-      note: expect.stringContaining('cut from the end') as string,
+    it('of another key are not taken, whatever they sign', async () => {
+      const world = await World.written();
+      const other = await World.written();
+      await world.write(other.segments);
+      expect(await world.verify()).toMatchObject({ what: 'signature', line: 1 });
+      expect(await world.verify([], other.machine.signer.publicKey)).toMatchObject({ kind: 'intact' });
+      expect(await world.verify([], undefined)).toMatchObject({ what: 'signature', line: 1 });
+    });
+
+    it('may claim any key and are measured with the trusted one', async () => {
+      const world = await World.written();
+      const { lines } = world;
+      const stranger = { ...aSigner(), publicKey: world.machine.signer.publicKey };
+      const link = { seq: events + 2, prev: lineHash(lines.at(-2)!) };
+      const seal = formatSigned(link, 0, { kind: 'sealed', chain, why: 'closed' }, stranger);
+      expect(await world.verdictOf(lines.with(lines.length - 1, seal))).toMatchObject({
+        what: 'signature',
+        line: events + 2,
+      });
+    });
+
+    it('cannot be carried to another chain of the same machine', async () => {
+      const world = await World.written();
+      const log = await openLog(world.machine, 'h2');
+      await log.append(outcome('other'));
+      await log.close();
+      await writeFile(world.file(1), await readFile(`${world.machine.home}/h2/000001.jsonl`));
+      expect(await world.verify()).toMatchObject({ what: 'reordered', line: 1 });
+    });
+
+    it('stand at the end of each segment but the last', async () => {
+      const world = await World.written({ segmentBytes: 500 });
+      expect(world.segments.length).toBeGreaterThan(3);
+      const [first, second, ...others] = world.segments;
+      const bare = recounted([...first!, ...second!].toSpliced(first!.length - 1, 1), first!.length - 1);
+      const at = first!.length - 1;
+      const renumbered = bare.map((line, index) => line.replace(/"seq":\d+/, `"seq":${index + 1}`));
+      const whole = recounted(renumbered, at);
+      await world.write([whole.slice(0, at), whole.slice(at), ...others]);
+      expect(await world.verify()).toMatchObject({ kind: 'broken', what: 'removed', file: world.file(2), line: 1 });
     });
   });
 
-  it('finds every one of 200 random tamperings, at the line or one beside it', async () => {
-    const { folder, lines } = await written();
-    // The last record is what only a head kept elsewhere protects.
-    const place = fc.integer({ min: 0, max: records - 2 });
-    const tampering = fc.oneof(
-      fc.record({
-        kind: fc.constant('flip' as const),
-        at: place,
-        byte: fc.nat(1_000),
-        bit: fc.integer({ min: 0, max: 6 }),
-      }),
-      fc.record({ kind: fc.constant('remove' as const), at: place, count: fc.integer({ min: 1, max: 3 }) }),
-      fc.record({ kind: fc.constant('copy' as const), at: place, from: place }),
-      fc.record({ kind: fc.constant('swap' as const), at: place, with: place }),
-    );
-    let found = 0;
-    await fc.assert(
-      fc.asyncProperty(tampering, async (tampering) => {
-        const { at } = tampering;
-        let edited = lines;
-        let first = at;
-        switch (tampering.kind) {
-          case 'flip': {
-            const bytes = Buffer.from(lines[at]!);
-            const where = tampering.byte % bytes.length;
-            bytes[where] = bytes[where]! ^ (1 << tampering.bit);
-            edited = lines.with(at, bytes.toString('latin1'));
-            break;
-          }
-          case 'remove':
-            fc.pre(at + tampering.count < records);
-            edited = lines.toSpliced(at, tampering.count);
-            break;
-          case 'copy':
-            edited = lines.toSpliced(at, 0, lines[tampering.from]!);
-            break;
-          case 'swap':
-            fc.pre(at !== tampering.with);
-            edited = lines.with(at, lines[tampering.with]!).with(tampering.with, lines[at]!);
-            first = Math.min(at, tampering.with);
-            break;
-        }
-        const verdict = await verdictOf(edited, folder);
-        if (verdict.kind !== 'broken') throw new Error(`not seen: ${JSON.stringify(tampering)}`);
-        expect(Math.abs(verdict.line - (first + 1))).toBeLessThanOrEqual(1);
-        found += 1;
-      }),
-      { numRuns: 200 },
-    );
-    expect(found).toBe(200);
+  describe('segments', () => {
+    it('are one chain', async () => {
+      const world = await World.written({ segmentBytes: 500 });
+      expect(await world.verify()).toMatchObject({ kind: 'intact', closed: true, records: world.lines.length });
+    });
+
+    it('that are missing, swapped or there twice are named with their first line', async () => {
+      const world = await World.written({ segmentBytes: 500 });
+      const [first, second, third, ...others] = world.segments;
+      await world.write([first!, third!, ...others]);
+      expect(await world.verify()).toMatchObject({ what: 'removed', file: world.file(2), line: 1 });
+      await world.write([first!, third!, second!, ...others]);
+      expect(await world.verify()).toMatchObject({ what: 'reordered', file: world.file(2), line: 1 });
+      await world.write([first!, second!, second!, third!, ...others]);
+      expect(await world.verify()).toMatchObject({ what: 'inserted', file: world.file(3), line: 1 });
+      await world.write([second!, third!, ...others]);
+      expect(await world.verify()).toMatchObject({ what: 'removed', file: world.file(1), line: 1 });
+    });
+  });
+
+  describe('the end', () => {
+    it('that is torn is no tampering, and is told', async () => {
+      const world = await World.written();
+      const bytes = Buffer.from(world.lines.map((line) => `${line}\n`).join(''));
+      await world.writeBytes([bytes.subarray(0, -20)]);
+      const torn = Buffer.byteLength(world.lines.at(-1)!) + 1 - 20;
+      expect(await world.verify()).toMatchObject({ kind: 'intact', records: events + 1, tornBytes: torn });
+    });
+
+    it('that was cut is not seen, except with a head that was kept elsewhere', async () => {
+      const world = await World.written();
+      const cut = world.lines.slice(0, 8);
+      expect(await world.verdictOf(cut)).toMatchObject({ kind: 'intact', records: 8 });
+      expect(await world.verdictOf(cut, [world.head])).toMatchObject({
+        what: 'cut',
+        line: 9,
+        message: `records 9 to ${events + 2} are missing at the end: a head that was kept elsewhere knew ${events + 2} records`,
+      });
+      expect(await world.verdictOf([], [world.head])).toMatchObject({ what: 'cut', line: 1 });
+    });
+
+    it('that was written anew behind the last signature is seen with a head', async () => {
+      const world = await World.written({ killed: true });
+      const anew = recounted(world.lines.with(4, forged(world.lines[3], 5)), 5);
+      expect(await world.verdictOf(anew)).toMatchObject({ kind: 'intact' });
+      expect(await world.verdictOf(anew, [world.head])).toMatchObject({ what: 'changed', line: events + 1 });
+    });
+
+    it('may have gone on since the head was kept', async () => {
+      const world = await World.written();
+      const older = { seq: 5, hash: lineHash(world.lines[4]!) };
+      expect(await world.verify([older, world.head])).toMatchObject({ kind: 'intact', uncheckable: [] });
+      expect(await world.verify([{ seq: 5, hash: genesis }])).toMatchObject({ what: 'changed', line: 5 });
+    });
+
+    it('cannot be judged by a head of what was pruned', async () => {
+      const machine = await aWritingMachine();
+      const log = await openLog(machine, chain, { bounds: { maxSegmentBytes: 900, maxChainBytes: 2_000 } });
+      await log.append(outcome('first'));
+      const old = log.head!;
+      for (let index = 0; index < 20; index += 1) await log.append(outcome(String(index)));
+      await log.close();
+      const options = { chain, folder: `${machine.home}/${chain}`, publicKey: machine.signer.publicKey };
+      expect(await verifyChain({ ...options, heads: [old, log.head!] })).toMatchObject({
+        kind: 'intact',
+        uncheckable: [old],
+      });
+    });
   });
 
   it('never throws for what a file holds', async () => {
-    const folder = await temporaryFolder();
+    const world = await World.written();
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
-        await writeFile(`${folder}/${firstSegment}`, bytes);
-        expect((await verifyFolder(folder)).kind).toBe(bytes.length === 0 ? 'intact' : 'broken');
+        await world.writeBytes([bytes, Buffer.from('\n')]);
+        expect((await world.verify()).kind).toBe('broken');
       }),
     );
   });
 
   it('reads no line that is too long for a record', async () => {
-    const folder = await temporaryFolder();
-    await writeFile(`${folder}/${firstSegment}`, 'x'.repeat(maxLineBytes * 4));
-    expect(await verifyFolder(folder)).toMatchObject({ kind: 'broken', line: 1 });
+    const world = await World.written();
+    await world.writeBytes([Buffer.alloc(maxLineBytes * 4, 'x')]);
+    expect(await world.verify()).toMatchObject({ kind: 'broken', line: 1 });
   });
 
   it('says when there is no log', async () => {
-    const folder = await temporaryFolder();
-    await mkdir(`${folder}/empty`);
-    await expect(verifyFolder(`${folder}/none`)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(verifyFolder(`${folder}/empty`)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const world = await World.written();
+    await rename(world.folder, `${world.folder}-elsewhere`);
+    await expect(world.verify()).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
