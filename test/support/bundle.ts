@@ -5,6 +5,14 @@ import { join } from 'node:path';
 /** The path of the bundle, made in `folder`. */
 export async function bundle(entry: string, folder: string): Promise<string> {
   const outfile = join(folder, 'bundle.cjs');
-  await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'cjs', logLevel: 'error' });
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    mainFields: ['module', 'main'],
+    logLevel: 'error',
+  });
   return outfile;
 }

@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { ServerTransport } from '../../src/core/server.ts';
 import { HelperHost } from '../../src/helper/helperHost.ts';
 import { statePaths, type StatePaths } from '../../src/helper/statePaths.ts';
 import {
@@ -12,7 +13,6 @@ import {
   type HelperRequests,
   type OpenedTunnel,
   type OpenTunnel,
-  type ServerTransport,
   type TunnelInfo,
 } from '../../src/protocol/control.ts';
 import { Peer } from '../../src/protocol/peer.ts';

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import type { ClientCapabilities } from '@modelcontextprotocol/sdk/types.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { Agent, fetch as undiciFetch } from 'undici';
 import { onTestFinished } from 'vitest';
@@ -11,14 +12,24 @@ export type AgentAccess = { url: string; token: string; caFile: string };
 
 export type SdkAgent = { client: Client; transport: StreamableHTTPClientTransport };
 
-export async function connectSdkAgent({ url, token, caFile }: AgentAccess): Promise<SdkAgent> {
+export type SdkAgentOptions = {
+  capabilities?: ClientCapabilities;
+  /** Before it connects: handlers for what the server may ask. */
+  prepare?: (client: Client) => void;
+};
+
+export async function connectSdkAgent(
+  { url, token, caFile }: AgentAccess,
+  { capabilities = {}, prepare }: SdkAgentOptions = {},
+): Promise<SdkAgent> {
   const dispatcher = await dispatcherFor(url, caFile);
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     fetch: ((input: string | URL, init?: RequestInit) =>
       undiciFetch(input, { ...(init as object), dispatcher })) as unknown as typeof fetch,
     requestInit: { headers: { authorization: `Bearer ${token}` } },
   });
-  const client = new Client({ name: 'test-agent', version: '1.0.0' });
+  const client = new Client({ name: 'test-agent', version: '1.0.0' }, { capabilities });
+  prepare?.(client);
   onTestFinished(async () => {
     await client.close();
     await dispatcher.destroy();
