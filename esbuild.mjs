@@ -1,6 +1,7 @@
 // Builds dist/: the helper (which holds the product once), the command, the extension and the inspector's page.
 // `--watch` rebuilds on change, `--minify` is for the package.
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { build, context } from 'esbuild';
 
 const flags = new Set(process.argv.slice(2));
@@ -18,9 +19,17 @@ const common = {
 const onDemand = {
   name: 'on-demand',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /\/demoAgent\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: './demoAgent.js', external: true } : undefined,
+    onResolve({ filter: /\/(demoAgent|authorizationServer)\.ts$/ }, ({ kind, path }) =>
+      kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
     ),
+};
+/** The provider has words for its operator on the console, which here belongs to the person at the terminal. */
+const silent = {
+  name: 'silent',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /oidc-provider[\\/]lib[\\/]helpers[\\/]attention\.js$/ }, () => ({
+      contents: 'export const info = () => {}; export const warn = info;',
+    })),
 };
 const node = {
   ...common,
@@ -33,6 +42,13 @@ const node = {
 const targets = [
   { ...node, entryPoints: ['src/cli/product.ts'], outfile: 'dist/helper.js' },
   { ...node, entryPoints: ['src/cli/demoAgent.ts'], outfile: 'dist/demoAgent.js' },
+  {
+    ...node,
+    entryPoints: ['src/identity/oauth/authorizationServer.ts'],
+    outfile: 'dist/authorizationServer.js',
+    plugins: [silent],
+    keepNames: true, // The provider calls its records by the names of its classes.
+  },
   {
     ...node,
     entryPoints: ['src/cli/cli.ts'],

@@ -57,6 +57,8 @@ export type AuditEvent =
       file?: string;
       sha256?: string;
     }
+  /** An agent asked to be let in: that it did, and what became of it. `client` was written by strangers. */
+  | { kind: 'pairing'; event: string; tunnel: string; client: string; redirectHost: string }
   /** A person agreed to run a server's command; `hash` is that of the launch plan. */
   | { kind: 'consent'; server: string; hash: string };
 
@@ -70,4 +72,5 @@ export const eventKinds: Record<AuditEvent['kind'], true> = {
   grant: true,
   policy: true,
   consent: true,
+  pairing: true,
 };

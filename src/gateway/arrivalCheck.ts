@@ -8,10 +8,14 @@ export const mcpPath = '/mcp';
 
 export type ArrivalVerdict =
   | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE' }
+  | { kind: 'oauth'; what: string }
   | { kind: 'options' }
   | { kind: 'refused'; status: 403 | 404 | 405 | 421; reason: string };
 
-export function checkArrival(request: HttpRequest, arrival: Arrival): ArrivalVerdict {
+/** Paths besides the MCP endpoint, where a tunnel lets agents in by OAuth. */
+export type OAuthRoutes = { route(path: string): { methods: readonly string[]; what: string } | undefined };
+
+export function checkArrival(request: HttpRequest, arrival: Arrival, oauth?: OAuthRoutes): ArrivalVerdict {
   const host = partsOf(authorityOf(request));
   if (!host || !arrival.hostnames.includes(host.name) || namesTwo(request)) {
     return { kind: 'refused', status: 421, reason: `this tunnel answers to ${arrival.hostnames.join(', ')} only` };
@@ -21,9 +25,14 @@ export function checkArrival(request: HttpRequest, arrival: Arrival): ArrivalVer
     return { kind: 'refused', status: 403, reason: 'requests from other web origins are refused' };
   }
   // Compared as it came: no decoding, no dot segments, no case folding. The query is no part of the endpoint.
-  const path = (request.url ?? '').split('?', 1)[0];
-  if (path !== mcpPath) return { kind: 'refused', status: 404, reason: `only ${mcpPath} is reachable here` };
-  const { method } = request;
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const { method = '' } = request;
+  if (path !== mcpPath) {
+    const route = oauth?.route(path);
+    if (!route) return { kind: 'refused', status: 404, reason: `only ${mcpPath} is reachable here` };
+    if (route.methods.includes(method)) return { kind: 'oauth', what: route.what };
+    return { kind: 'refused', status: 405, reason: `use ${route.methods.join(' or ')}` };
+  }
   if (method === 'POST' || method === 'GET' || method === 'DELETE') return { kind: 'mcp', method };
   if (method === 'OPTIONS') return { kind: 'options' };
   return { kind: 'refused', status: 405, reason: 'use POST, GET or DELETE' };

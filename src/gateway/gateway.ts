@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { errorInfo } from '../core/errors.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { GrantStore, Principal } from '../identity/grants.ts';
+import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import type { Throttle } from '../identity/throttle.ts';
 import { decide, type Decision } from '../policy/decide.ts';
 import type { RateLimiter } from '../policy/limits.ts';
@@ -17,8 +18,9 @@ import { checkArrival } from './arrivalCheck.ts';
 import { argumentsDigest, readCall, requestIds, type Call } from './call.ts';
 import { Exchange } from './exchange.ts';
 import { towardsUpstream } from './forwardHeaders.ts';
-import type { Arrival, HttpRequest, HttpResponse } from './http.ts';
+import { authorityOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
 import { listFilter } from './listFilter.ts';
+import { recordedPath, serveOAuth } from './oauthRequest.ts';
 import {
   answerFailure,
   answerOptions,
@@ -49,6 +51,8 @@ export type GatewayOptions = {
   audit: AuditLog;
   traffic: TrafficLog;
   upstream: Upstream;
+  /** The way in by OAuth, on tunnels that have it. */
+  oauth?: OAuthDoor;
   log: (message: string) => void;
 };
 
@@ -81,9 +85,11 @@ export class Gateway {
   }
 
   async #serve(exchange: Exchange): Promise<void> {
-    const arrival = checkArrival(exchange.request, exchange.arrival);
+    const { oauth } = this.#options;
+    const arrival = checkArrival(exchange.request, exchange.arrival, oauth);
     if (arrival.kind === 'options') return answerOptions(exchange);
     if (arrival.kind === 'refused') return refuseArrival(exchange, arrival.status, arrival.reason);
+    if (arrival.kind === 'oauth') return serveOAuth(exchange, oauth!, arrival.what);
 
     const principal = await this.#authenticate(exchange);
     if (!principal) return;
@@ -118,8 +124,9 @@ export class Gateway {
   }
 
   async #authenticate(exchange: Exchange): Promise<Principal | undefined> {
-    const { grants, throttle, audit, tunnel, serverId } = this.#options;
-    const result = grants.authenticate(exchange.headers['authorization'], serverId);
+    const { grants, throttle, audit, tunnel, serverId, oauth } = this.#options;
+    const authorization = exchange.headers['authorization'];
+    const result = oauth?.authenticate(authorization) ?? grants.authenticate(authorization, serverId);
     if (result.kind === 'principal') {
       const { principal } = result;
       exchange.recorder.update({ principal: { kind: principal.kind, name: principal.name, grant: principal.grant } });
@@ -128,14 +135,16 @@ export class Gateway {
       return principal;
     }
     const { visitor, carrier } = exchange.arrival;
+    const challenge = oauth?.challenge(authorityOf(exchange.request));
     const verdict = throttle.failed(visitor);
     if (verdict.kind === 'limited') {
-      // Not audited one by one: strangers must not fill the disk.
-      refuseThrottled(exchange, verdict.retryAfterMs);
+      // Not audited one by one: strangers must not fill the disk. Who can ask to be let in must still hear where.
+      if (challenge !== undefined) refuseUnauthenticated(exchange, result.why, challenge);
+      else refuseThrottled(exchange, verdict.retryAfterMs);
       return undefined;
     }
     await audit.append({ kind: 'refused', tunnel, visitor, carrier, why: result.why });
-    refuseUnauthenticated(exchange, result.why);
+    refuseUnauthenticated(exchange, result.why, challenge);
     return undefined;
   }
 
@@ -276,7 +285,7 @@ export class Gateway {
       direction: 'agent-to-server',
       kind: 'http',
       httpMethod: request.method ?? '',
-      path: request.url ?? '',
+      path: recordedPath(request, this.#options.oauth),
       visitor: arrival.visitor,
       headers: Object.entries(request.headers).flatMap(([name, value]) =>
         name.startsWith(':') || value === undefined ? [] : [[name, String(value)] as [string, string]],

@@ -21,13 +21,13 @@ export function answerOptions(exchange: Exchange): void {
   exchange.answer(204, undefined, { allow: allowedMethods });
 }
 
-/** `why` is for the developer alone. */
-export function refuseUnauthenticated(exchange: Exchange, why: string): void {
+/** `why` is for the developer alone; `challenge` tells an agent where it can ask to be let in. */
+export function refuseUnauthenticated(exchange: Exchange, why: string, challenge?: string): void {
   exchange.recorder.finish({ status: 'denied', reason: `no valid token (${why})` });
   const message = 'a valid bearer token of this tunnel is needed';
   // RFC 6750 §3; no error attribute, which would tell a missing token from a wrong one.
   exchange.answer(401, rpcErrorText(null, rpcCode.serverError, message), {
-    'www-authenticate': 'Bearer realm="mcp-tunnel"',
+    'www-authenticate': challenge ?? 'Bearer realm="mcp-tunnel"',
   });
 }
 

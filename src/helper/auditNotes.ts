@@ -57,6 +57,15 @@ export class AuditNotes {
     return this.#audit.append({ kind: 'denied', what, entry: entry ?? '', file: file ?? '' });
   }
 
+  /** `event` is how far an agent's request to be let in has come. */
+  pairing(
+    event: string,
+    tunnel: string,
+    { name, redirectHost }: { name: string; redirectHost: string },
+  ): Promise<void> {
+    return this.#audit.append({ kind: 'pairing', event, tunnel, client: name, redirectHost });
+  }
+
   consent(server: string, hash: string): Promise<void> {
     return this.#audit.append({ kind: 'consent', server, hash });
   }

@@ -9,6 +9,7 @@ import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { GrantStore } from '../identity/grants.ts';
+import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
@@ -21,6 +22,7 @@ import { CarrierFactory } from './carrierFactory.ts';
 import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
+import { Pairing } from './pairing.ts';
 import { privateFiles } from './privateFiles.ts';
 import { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
@@ -54,6 +56,7 @@ export class Helper {
   readonly grants: GrantStore;
   readonly traffic: TrafficLog;
   readonly servers: ServerResolver;
+  readonly pairing: Pairing;
   readonly #options: HelperOptions;
   readonly audit: AuditLog;
   readonly #notes: AuditNotes;
@@ -124,6 +127,16 @@ export class Helper {
     this.audit = audit;
     this.#notes = new AuditNotes(audit, policy, clock);
     this.#lifetime = lifetime;
+    this.pairing = new Pairing({
+      files,
+      path: paths.oauth,
+      clock,
+      grants,
+      policy,
+      notes: this.#notes,
+      deskOf: (tunnel) => this.#tunnels.get(tunnel)?.desk,
+      log: (message) => this.#log('info', message),
+    });
     this.#guardian = lifetime.add(new ProcessGuardian());
     this.#throttle = new Throttle({ clock });
     this.#limiter = new RateLimiter({ clock });
@@ -169,7 +182,9 @@ export class Helper {
     const entry = await this.#book.take(server, request.destination, request.name);
     let tunnel: RunningTunnel | undefined;
     try {
-      tunnel = this.#begin(request, { server, transport, entry, carrier, dial });
+      const id = randomUUID();
+      const oauth = request.auth?.oauth ? await this.pairing.door(id, server.id, entry.instance) : undefined;
+      tunnel = this.#begin(request, { id, server, transport, entry, carrier, dial, ...(oauth ? { oauth } : {}) });
       await tunnel.start(signal);
       if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
       await this.#notes.tunnel('opened', tunnel.info());
@@ -186,11 +201,12 @@ export class Helper {
     }
   }
 
-  #begin(request: OpenTunnel, { server, transport, entry, carrier, dial }: Beginning): RunningTunnel {
+  #begin(request: OpenTunnel, beginning: Beginning): RunningTunnel {
+    const { id, server, transport, entry, carrier, dial, oauth } = beginning;
     if (this.#lifetime.closed) throw new TunnelError('CLOSED', 'the helper is ending');
     const { clock } = this.#options;
     const tunnel = new RunningTunnel({
-      id: randomUUID(),
+      id,
       server,
       destination: request.destination,
       entry,
@@ -204,6 +220,7 @@ export class Helper {
       limiter: this.#limiter,
       audit: this.audit,
       traffic: this.traffic,
+      ...(oauth ? { oauth } : {}),
       mayDial: (dialled) => dial.mayDial(dialled),
       log: (message) => this.#log('info', message),
     });
@@ -328,6 +345,8 @@ export class Helper {
 
 /** What a tunnel is made of, once everybody has agreed to it. */
 type Beginning = {
+  id: string;
+  oauth?: OAuthDoor;
   server: ResolvedServer;
   transport: ServerTransport;
   entry: BookEntry;

@@ -8,6 +8,8 @@ import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GrantStore } from '../identity/grants.ts';
+import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
+import type { PairingDesk } from '../identity/oauth/pairingDesk.ts';
 import type { Throttle } from '../identity/throttle.ts';
 import type { RateLimiter } from '../policy/limits.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
@@ -33,6 +35,8 @@ export type RunningTunnelOptions = {
   limiter: RateLimiter;
   audit: AuditLog;
   traffic: TrafficLog;
+  /** Closed with the tunnel. */
+  oauth?: OAuthDoor;
   mayDial: (dialled: { carrier: string; host?: string; pin?: string }) => void;
   log: (message: string) => void;
 };
@@ -59,7 +63,7 @@ export class RunningTunnel {
     this.entry = options.entry;
     this.#options = options;
     this.#openedMs = options.clock.now();
-    const { upstream, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
+    const { upstream, grants, throttle, policy, limiter, audit, traffic, oauth, clock, log } = options;
     this.#gateway = new Gateway({
       tunnel: options.id,
       serverId: options.server.id,
@@ -72,7 +76,12 @@ export class RunningTunnel {
       traffic,
       clock,
       log,
+      ...(oauth ? { oauth } : {}),
     });
+    if (oauth) {
+      this.#lifetime.add(oauth);
+      this.#lifetime.defer(oauth.desk.onChange(() => this.#changed.emit()));
+    }
   }
 
   readonly onChange = this.#changed.on;
@@ -102,6 +111,7 @@ export class RunningTunnel {
         ),
       );
       if (open.aborted) throw new TunnelError('CANCELLED', 'the tunnel was closed while it was being opened');
+      this.#options.oauth?.announce(publicUrls(this.#carrier));
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
       this.#become(tunnelState(this.#carrier.state));
     } catch (error) {
@@ -114,6 +124,11 @@ export class RunningTunnel {
     return this.#endedBy !== undefined;
   }
 
+  /** Where agents are let in by pairing, on a tunnel that allows it. */
+  get desk(): PairingDesk | undefined {
+    return this.#options.oauth?.desk;
+  }
+
   get port(): number | undefined {
     return this.#carrier?.port;
   }
@@ -122,6 +137,7 @@ export class RunningTunnel {
     const { upstream, carrier } = this.#options;
     const { agents } = this.#gateway;
     const way = this.#carrier;
+    const pairing = this.desk?.window;
     return {
       id: this.id,
       server: { id: this.server.id, name: this.server.name, kind: upstream.kind },
@@ -135,6 +151,8 @@ export class RunningTunnel {
       ...(way ? { hostname: way.hostname, url: way.url } : {}),
       ...(way?.loopbackUrl === undefined ? {} : { loopbackUrl: way.loopbackUrl }),
       ...(way?.caFile === undefined ? {} : { caFile: way.caFile }),
+      ...(this.desk ? { pairAttempts: this.desk.attempts } : {}),
+      ...(pairing ? { pairing } : {}),
     };
   }
 
@@ -157,6 +175,14 @@ export class RunningTunnel {
     this.#state = state;
     this.#changed.emit();
   }
+}
+
+/** Every URL that a client may be given; an OAuth client compares what it was given byte by byte. */
+function publicUrls({ url, loopbackUrl }: OpenCarrier): string[] {
+  if (loopbackUrl === undefined) return [url];
+  const byName = new URL(loopbackUrl);
+  byName.hostname = 'localhost';
+  return [url, loopbackUrl, byName.href];
 }
 
 function tunnelState(state: CarrierState): TunnelState {

@@ -74,6 +74,10 @@ export function serveDriver(
   peer.handle('grants/rotate', ({ id, overlapMs }) => ready().rotateGrant(id, overlapMs));
   peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().revokeGrant(id) }));
 
+  peer.handle('pair/open', ({ tunnel }) => ready().pairing.open(tunnel));
+  peer.handle('pair/close', ({ tunnel }) => (ready().pairing.close(tunnel), null));
+  peer.handle('pair/answer', (answer) => (ready().pairing.answer(answer), null));
+
   peer.handle('audit/head', () => ({ head: auditHead(ready()) }));
 
   peer.handle('traffic/read', (params) => ready().traffic.read(params));
@@ -107,6 +111,8 @@ function subscribe(peer: Driver, helper: Helper, folders: string[], lifetime: Li
     }),
   );
   lifetime.defer(helper.audit.onGrown(() => heads.changed()));
+  lifetime.defer(helper.pairing.onPending((pending) => peer.notify('pair/pending', pending)));
+  lifetime.defer(helper.pairing.onEnded((ended) => peer.notify('pair/ended', ended)));
   lifetime.defer(helper.onLog((entry) => peer.notify('log', entry)));
   lifetime.add(watchServers(folders, () => peer.notify('servers/changed', {}), clock));
 }

@@ -15,6 +15,8 @@ export type StatePaths = {
   userPolicy: string;
   managedPolicy: string;
   grants: string;
+  /** What agents that paired hold: digests of their tokens. */
+  oauth: string;
   tunnels: string;
   consents: string;
   auditFolder: string;
@@ -77,6 +79,7 @@ export function statePaths(
     userPolicy: path.join(config, 'policy.json'),
     managedPolicy: options.managedPolicy ?? managedPolicyPath(platform),
     grants: path.join(data, 'grants.json'),
+    oauth: path.join(data, 'oauth.json'),
     tunnels: path.join(data, 'tunnels.json'),
     consents: path.join(data, 'consents.json'),
     auditFolder: path.join(data, 'audit'),

@@ -36,10 +36,11 @@ const storedGrantSchema = z.strictObject({
   createdMs: time,
   expiresMs: time,
   revokedMs: time.optional(),
-  /** Newest first; one with `untilMs` is an older text in its overlap. */
+  /** Of an agent that paired: the client it said to be, and where its access went. */
+  paired: z.strictObject({ client: name, redirectHost: z.string().min(1).max(1_024) }).optional(),
+  /** None for an agent that paired: its tokens are kept elsewhere and change all the time. Newest first; one with `untilMs` is an older text in its overlap. */
   digests: z
     .array(z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), untilMs: time.optional() }))
-    .min(1)
     .max(maxDigests),
 });
 

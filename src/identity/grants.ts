@@ -20,17 +20,22 @@ export type Grant = {
   createdMs: number;
   expiresMs: number;
   revokedMs?: number;
+  /** How it came about, where an agent paired. */
+  paired?: { client: string; redirectHost: string };
 };
 
 /** `expiresMs` is a moment (milliseconds since the epoch), not a duration. */
 export type NewGrant = { name: string; servers: string[]; scope: Omit<GrantScope, 'servers'>; expiresMs: number };
 
-export type Principal = { kind: 'grant'; id: string; name: string; grant: string; scope: GrantScope };
+export type Principal = { kind: 'grant' | 'oauth'; id: string; name: string; grant: string; scope: GrantScope };
 
 /** `why` is for the audit log alone: an agent never hears which part was wrong. */
 export type AuthResult =
   | { kind: 'principal'; principal: Principal; expiresMs: number }
-  | { kind: 'refused'; why: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'other-server' };
+  | {
+      kind: 'refused';
+      why: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'other-server' | 'other-resource';
+    };
 
 export type GrantStoreOptions = {
   files: PrivateFiles;
@@ -90,20 +95,13 @@ export class GrantStore {
 
   /** The token's text is given here and never again. Throws `USAGE`, `LIMIT`, `CONFIG_INVALID`, `STATE_UNWRITABLE`. */
   async add(wanted: NewGrant): Promise<{ grant: Grant; token: string }> {
-    const { name, servers, scope, expiresMs } = checked(wanted);
-    const nowMs = this.#options.clock.now();
-    if (expiresMs <= nowMs) throw new TunnelError('USAGE', 'a grant must end in the future');
     const token = mintToken(this.#options.randomBytes);
-    const added: StoredGrant = {
-      id: `g_${Buffer.from(this.#options.randomBytes(8)).toString('hex')}`,
-      name,
-      scope: { servers, ...scope },
-      createdMs: nowMs,
-      expiresMs,
-      digests: [{ sha256: digest(token) }],
-    };
-    await this.#change((grants) => [...grants, added]);
-    return { grant: described(added), token };
+    return { grant: await this.#add(wanted, { digests: [{ sha256: digest(token) }] }), token };
+  }
+
+  /** For an agent that paired: it has no token here. Throws as {@link add}. */
+  addPaired(wanted: NewGrant, paired: NonNullable<Grant['paired']>): Promise<Grant> {
+    return this.#add(wanted, { paired, digests: [] });
   }
 
   /** A new token; the old ones work for `overlapMs` more at most. Throws `NOT_FOUND`, or `CONFLICT` for an ended grant. */
@@ -113,6 +111,12 @@ export class GrantStore {
     const grant = await this.#changeOne(id, (old) => {
       if (old.revokedMs !== undefined || old.expiresMs <= nowMs) {
         throw new TunnelError('CONFLICT', `the grant ${old.name} has ended; add a new one`);
+      }
+      if (old.paired) {
+        throw new TunnelError(
+          'CONFLICT',
+          `${old.name} paired and renews its tokens itself; revoke it to end its access`,
+        );
       }
       const overlap = old.digests
         .map(({ sha256, untilMs = Infinity }) => ({
@@ -149,12 +153,28 @@ export class GrantStore {
     return this.#judge(entry, serverId);
   }
 
+  /** Judges a grant whose holder was recognised otherwise. */
+  judge(id: string, serverId: string): AuthResult {
+    const grant = this.#grants.find((candidate) => candidate.id === id);
+    return grant ? this.#judge({ grant, untilMs: Infinity }, serverId) : { kind: 'refused', why: 'unknown' };
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
   }
 
-  #judge({ grant, untilMs }: Entry, serverId: string): AuthResult {
+  async #add(wanted: NewGrant, proof: Pick<StoredGrant, 'digests' | 'paired'>): Promise<Grant> {
+    const { name, servers, scope, expiresMs } = checked(wanted);
+    const nowMs = this.#options.clock.now();
+    if (expiresMs <= nowMs) throw new TunnelError('USAGE', 'a grant must end in the future');
+    const id = `g_${Buffer.from(this.#options.randomBytes(8)).toString('hex')}`;
+    const added = { id, name, scope: { servers, ...scope }, createdMs: nowMs, expiresMs, ...proof };
+    await this.#change((grants) => [...grants, added]);
+    return described(added);
+  }
+
+  #judge({ grant, untilMs }: Pick<Entry, 'grant' | 'untilMs'>, serverId: string): AuthResult {
     const nowMs = this.#options.clock.now();
     const { id, name, scope } = grant;
     if (grant.revokedMs !== undefined) return { kind: 'refused', why: 'revoked' };
@@ -163,7 +183,8 @@ export class GrantStore {
     if (!scope.servers.includes(anyServer) && !scope.servers.includes(serverId)) {
       return { kind: 'refused', why: 'other-server' };
     }
-    const principal: Principal = { kind: 'grant', id, name, grant: id, scope: described(grant).scope };
+    const kind = grant.paired ? 'oauth' : 'grant';
+    const principal: Principal = { kind, id, name, grant: id, scope: described(grant).scope };
     return { kind: 'principal', principal, expiresMs };
   }
 
@@ -241,5 +262,6 @@ function described(grant: StoredGrant): Grant {
     createdMs: grant.createdMs,
     expiresMs: grant.expiresMs,
     ...(grant.revokedMs === undefined ? {} : { revokedMs: grant.revokedMs }),
+    ...(grant.paired === undefined ? {} : { paired: { ...grant.paired } }),
   };
 }

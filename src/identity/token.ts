@@ -4,6 +4,9 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 export const tokenPrefix = 'mcpt_';
+/** Of tokens that an agent got by OAuth. */
+export const accessTokenPrefix = 'mcpa_';
+export const refreshTokenPrefix = 'mcpr_';
 
 export type RandomBytes = (size: number) => Uint8Array;
 
@@ -12,15 +15,16 @@ const SECRET_BYTES = 32;
 /** ⌈256 / log2 62⌉ and ⌈32 / log2 62⌉ characters. */
 const SECRET_LENGTH = 43;
 const CHECK_LENGTH = 6;
-const SHAPE = new RegExp(`^${tokenPrefix}([0-9A-Za-z]{${SECRET_LENGTH}})([0-9A-Za-z]{${CHECK_LENGTH}})$`);
+const SHAPE = new RegExp(`^mcp[a-z]_([0-9A-Za-z]{${SECRET_LENGTH}})([0-9A-Za-z]{${CHECK_LENGTH}})$`);
 
-export function mintToken(randomBytes: RandomBytes): string {
+export function mintToken(randomBytes: RandomBytes, prefix = tokenPrefix): string {
   const number = BigInt(`0x${Buffer.from(randomBytes(SECRET_BYTES)).toString('hex')}`);
   const secret = base62(number, SECRET_LENGTH);
-  return `${tokenPrefix}${secret}${checksum(secret)}`;
+  return `${prefix}${secret}${checksum(secret)}`;
 }
 
-export function looksLikeToken(text: string): boolean {
+export function looksLikeToken(text: string, prefix = tokenPrefix): boolean {
+  if (!text.startsWith(prefix)) return false;
   const [, secret, check] = SHAPE.exec(text) ?? [];
   return secret !== undefined && checksum(secret) === check;
 }

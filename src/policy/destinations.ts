@@ -33,6 +33,15 @@ export function mayDial(policy: MergedPolicy, dialled: Dialled): Verdict {
   });
 }
 
+/** Whether any host may be dialled for `service`: without one it is not even offered. */
+export function namesService({ layers }: MergedPolicy, service: string): boolean {
+  return layers.every(
+    (layer) =>
+      layer.kind === 'rules' &&
+      (layer.policy.destinations === undefined || layer.policy.destinations.some((entry) => entry.service === service)),
+  );
+}
+
 /** Asked before a tunnel is begun, when nothing is known yet of the key at the other end. */
 export function mayPlan(policy: MergedPolicy, dialled: Dialled): Verdict {
   return judge(policy, {

@@ -35,6 +35,26 @@ export type Privacy = 'end-to-end' | 'carrier-reads';
 
 export type AgentSeen = { name: string; grant: string; lastCallMs: number; calls: number; refused: number };
 
+/** An agent that waits in a browser to be let in. Everything but `local` and `documentHost` was written by strangers. */
+export type PendingPairing = {
+  /** The client's own word. */
+  name: string;
+  /** Where the access would go. */
+  redirectHost: string;
+  /** It goes to a program on the browser's machine: the name proves nothing. */
+  local: boolean;
+  /** Host of the document that says the name; absent for a client that registered itself. */
+  documentHost?: string;
+  scopes: string[];
+  untilMs: number;
+  triesLeft: number;
+};
+
+/** Until when agents may ask to be let in, and who asks just now. */
+export type PairingWindow = { untilMs: number; pending?: PendingPairing };
+
+export type PairingOutcome = 'approved' | 'denied' | 'wrong-number' | 'abandoned' | 'closed';
+
 export type TunnelInfo = {
   id: string;
   server: { id: string; name: string; kind: 'stdio' | 'http' };
@@ -53,6 +73,9 @@ export type TunnelInfo = {
   lastExchangeMs?: number;
   callsPerMinute: number;
   agents: AgentSeen[];
+  /** Agents that asked to be let in while nobody was there to answer; absent where they cannot ask. */
+  pairAttempts?: number;
+  pairing?: PairingWindow;
 };
 
 /** What a new grant may do; absent lists mean everything the policy allows. */
@@ -69,6 +92,8 @@ export type OpenTunnel = {
   grant: { name: string; scope: GrantScope; expiresMs: number } | { none: true };
   /** Hash of the launch plan that a person agreed to; else an earlier agreement must exist. */
   consent?: string;
+  /** `oauth`: agents that cannot be given a token may ask to be let in, by OAuth 2.1. */
+  auth?: { oauth?: boolean };
 };
 
 export type OpenedTunnel = {
@@ -88,7 +113,14 @@ export type GrantInfo = {
   createdMs: number;
   expiresMs: number;
   revokedMs?: number;
+  /** Of an agent that paired: the client it said to be, and where its access went. */
+  paired?: { client: string; redirectHost: string };
 };
+
+/** What a person says to an agent that waits; `number` is the one that the browser shows. */
+export type PairAnswer =
+  | { tunnel: string; number: string; name?: string; scope: GrantScope; expiresMs: number }
+  | { tunnel: string; deny: true };
 
 // ── Audit ──────────────────────────────────────────────────────────────────
 
@@ -129,6 +161,11 @@ export type HelperRequests = InspectorRequests & {
   /** The old text works for `overlapMs` more. */
   'grants/rotate': { params: { id: string; overlapMs: number }; result: { grant: GrantInfo; token: string } };
   'grants/revoke': { params: { id: string }; result: { grant: GrantInfo } };
+  /** For five minutes agents may ask, one at a time; whatever becomes of one closes it. */
+  'pair/open': { params: { tunnel: string }; result: PairingWindow };
+  'pair/close': { params: { tunnel: string }; result: null };
+  /** Fails with `CONFLICT` and `data.triesLeft` for a wrong number, with `NOT_FOUND` when nobody waits. */
+  'pair/answer': { params: PairAnswer; result: null };
   /** Writes the user's policy file. */
   'policy/allow': { params: { destination: Destination }; result: { file: string } };
   /** `null` before the first record. */
@@ -140,6 +177,10 @@ export type HelperNotifications = InspectorNotifications & {
   'tunnels/changed': { tunnels: TunnelInfo[] };
   /** The newest head of the audit log, at most every 5 s; to be kept in place of the one before. */
   'audit/head': { head: AuditHead };
+  /** An agent waits in a browser; also in `TunnelInfo.pairing`. */
+  'pair/pending': { tunnel: string; pending: PendingPairing };
+  /** It waits no longer. */
+  'pair/ended': { tunnel: string; outcome: PairingOutcome; name: string };
   /** Files that discovery reads have changed. */
   'servers/changed': object;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; message: string };

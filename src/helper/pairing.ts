@@ -1,0 +1,108 @@
+// Letting agents in that cannot be given a token: makes the OAuth way in of each tunnel that has one, and hands what a
+// developer says about pairing to the tunnel it is about. What was granted, and to whom, goes to the audit log.
+import type { Clock } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import { errorInfo, TunnelError } from '../core/errors.ts';
+import type { PrivateFiles } from '../core/files.ts';
+import type { Grant, GrantStore } from '../identity/grants.ts';
+import { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
+import type { PairingClient, PairingDesk, PairingTerms } from '../identity/oauth/pairingDesk.ts';
+import { mayDial, namesService } from '../policy/destinations.ts';
+import type { PolicyStore } from '../policy/policyStore.ts';
+import type { HelperNotifications, PairAnswer, PairingWindow } from '../protocol/control.ts';
+import type { AuditNotes } from './auditNotes.ts';
+
+/** As the policy files name the fetching of documents in which clients describe themselves. */
+const service = 'client-metadata';
+
+export type PairingOptions = {
+  files: PrivateFiles;
+  path: string;
+  clock: Clock;
+  grants: GrantStore;
+  policy: PolicyStore;
+  notes: AuditNotes;
+  /** `undefined` for a tunnel that is not there, or has no such way in. */
+  deskOf: (tunnel: string) => PairingDesk | undefined;
+  log: (message: string) => void;
+};
+
+export class Pairing {
+  readonly #options: PairingOptions;
+  readonly #pending = new Emitter<HelperNotifications['pair/pending']>();
+  readonly #ended = new Emitter<HelperNotifications['pair/ended']>();
+
+  constructor(options: PairingOptions) {
+    this.#options = options;
+  }
+
+  readonly onPending = this.#pending.on;
+  readonly onEnded = this.#ended.on;
+
+  /** The way in of a tunnel that is about to be opened. Throws `CONFIG_INVALID` or `STATE_UNWRITABLE`. */
+  async door(tunnel: string, serverId: string, instance: string): Promise<OAuthDoor> {
+    const { files, path, clock, grants, policy, notes, log } = this.#options;
+    const door = await OAuthDoor.open({
+      files,
+      path,
+      instance,
+      serverId,
+      clock,
+      grants,
+      documents: () => namesService(policy.current, service),
+      mayFetch(host) {
+        const verdict = mayDial(policy.current, { service, host });
+        return verdict.kind === 'allow' ? undefined : verdict.reason;
+      },
+      addGrant: (client, terms) => this.#addGrant(serverId, client, terms),
+      endGrant: async (id) => notes.grant('revoked', await grants.revoke(id)),
+      log,
+    });
+    const note = (event: string, client: PairingClient): void => {
+      notes.pairing(event, tunnel, client).catch((error: unknown) => log(errorInfo(error).message));
+    };
+    door.desk.onAsked((pending) => {
+      note('asked', pending);
+      this.#pending.emit({ tunnel, pending });
+    });
+    door.desk.onEnded(({ outcome, client }) => {
+      note(outcome, client);
+      this.#ended.emit({ tunnel, outcome, name: client.name });
+    });
+    return door;
+  }
+
+  /** These throw `NOT_FOUND` for a tunnel that has no such way in. */
+  open(tunnel: string): PairingWindow {
+    return this.#desk(tunnel).open();
+  }
+
+  close(tunnel: string): void {
+    this.#desk(tunnel).close();
+  }
+
+  /** Throws `NOT_FOUND` when nobody waits, `CONFLICT` for a wrong number, `USAGE` for terms that nobody can be granted. */
+  answer(answer: PairAnswer): void {
+    const desk = this.#desk(answer.tunnel);
+    if ('deny' in answer) return desk.deny();
+    const { number, name, scope, expiresMs } = answer;
+    if (expiresMs <= this.#options.clock.now()) throw new TunnelError('USAGE', 'a grant must end in the future');
+    const asking = desk.window?.pending;
+    desk.answer(number, { name: name ?? asking?.name ?? '', scope, expiresMs });
+  }
+
+  async #addGrant(serverId: string, client: PairingClient, terms: PairingTerms): Promise<Grant> {
+    const { grants, notes } = this.#options;
+    const { name, scope, expiresMs } = terms;
+    const paired = { client: client.name, redirectHost: client.redirectHost };
+    const grant = await grants.addPaired({ name, servers: [serverId], scope, expiresMs }, paired);
+    await notes.grant('added', grant);
+    return grant;
+  }
+
+  #desk(tunnel: string): PairingDesk {
+    const desk = this.#options.deskOf(tunnel);
+    if (!desk) throw new TunnelError('NOT_FOUND', 'agents cannot ask to be let in by this tunnel; open it with OAuth');
+    return desk;
+  }
+}
