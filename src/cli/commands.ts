@@ -5,13 +5,24 @@ import type { CommandRow, OptionRow } from './command.ts';
 import type { EdgeRunOptions } from './edgeRun.ts';
 import type { EdgeTokenOptions } from './edgeVerbs.ts';
 import type { EnrollCommandOptions } from './enroll.ts';
-import { domain, duration, edgeHost, listenAddress, pin, port, repeated } from './optionParsers.ts';
+import {
+  auditHead,
+  auditKey,
+  domain,
+  duration,
+  edgeHost,
+  listenAddress,
+  pin,
+  port,
+  repeated,
+} from './optionParsers.ts';
 
 const toolOptions: readonly OptionRow[] = [
   { flags: '--tools <glob...>', help: 'tools the agent may see and call', parse: repeated },
   { flags: '--read-only', help: 'only tools that say they change nothing' },
 ];
 const tokenFile: OptionRow = { flags: '--token-file <file>', help: 'write the token there instead of printing it' };
+const auditOf: OptionRow = { flags: '--helper <id>', help: 'only the log of this id, or the only one it begins' };
 const data: OptionRow = { flags: '--data <dir>', help: 'folder of the edge’s data' };
 
 export const commands: readonly CommandRow[] = [
@@ -187,6 +198,39 @@ export const commands: readonly CommandRow[] = [
     examples: ['enroll edge.example.com --token-file token.txt --pin sha256/…'],
     run: async (context, [edge], options) =>
       (await import('./enroll.ts')).enroll(context, edge, options as unknown as EnrollCommandOptions),
+  },
+  {
+    name: 'audit verify',
+    summary: 'check that the logs are what was written; exit code 3 when one is not',
+    options: [
+      auditOf,
+      {
+        flags: '--head <count:hash>',
+        help: 'where the log ended when it was looked at before: shows whether its end was cut',
+        parse: auditHead,
+      },
+      { flags: '--key <hex>', help: 'the public key that must have signed (default: this machine’s)', parse: auditKey },
+    ],
+    examples: ['audit verify', 'audit verify --helper 3f2a91c0 --head 1204:9c1e…'],
+    run: async (context, _args, options) => (await import('./auditVerify.ts')).auditVerify(context, options),
+  },
+  {
+    name: 'audit show',
+    summary: 'print what happened, from all logs in the order of time',
+    options: [
+      auditOf,
+      { flags: '--since <time>', help: 'a span back from now (2h, 3d) or a date and time' },
+      { flags: '--follow', help: 'go on with what happens, until Ctrl-C' },
+    ],
+    examples: ['audit show --since 1h --follow', 'audit show --json | jq .record'],
+    run: async (context, _args, options) => (await import('./auditShow.ts')).auditShow(context, options),
+  },
+  {
+    name: 'audit export',
+    summary: 'print the logs as JSON lines, with what is needed to check them elsewhere',
+    options: [auditOf],
+    examples: ['audit export > audit.jsonl'],
+    run: async (context, _args, options) => (await import('./auditExport.ts')).auditExport(context, options),
   },
   {
     name: 'demo',

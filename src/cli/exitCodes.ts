@@ -37,6 +37,8 @@ export const exitCodeOf: Record<ErrorCode, ExitCode> = {
   UPSTREAM_PROTOCOL: upstreamFailed,
   PORT_IN_USE: carrierFailed,
   STATE_UNWRITABLE: usage,
+  // The log could be read, and the answer is no; 2 says that it could not be read, or that there is none.
+  AUDIT_BROKEN: denied,
   NOT_FOUND: usage,
   CONFLICT: usage,
   LIMIT: usage,

@@ -1,4 +1,5 @@
 // How the texts of options become values: each refuses with a `USAGE` error that says what it takes.
+import type { Head } from '../audit/link.ts';
 import { isPin } from '../certs/pin.ts';
 import { parseDuration } from '../core/duration.ts';
 import { TunnelError } from '../core/errors.ts';
@@ -42,6 +43,22 @@ export function domain(text: string): string {
 export function pin(text: string): string {
   if (isPin(text)) return text;
   throw new TunnelError('USAGE', `“${text}” is not a pin; copy the one that “mcp-tunnel edge run” printed (sha256/…)`);
+}
+
+/** `COUNT:HASH`, as “audit verify” prints it: where an audit log was once seen to end. */
+export function auditHead(text: string): Head {
+  const [, count = '', hash = ''] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text) ?? [];
+  if (Number(count) > 0) return { seq: Number(count), hash: hash.toLowerCase() };
+  throw new TunnelError('USAGE', `“${text.slice(0, 100)}” is not a head: write COUNT:HASH as “audit verify” prints it`);
+}
+
+/** An Ed25519 public key as hex. */
+export function auditKey(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  throw new TunnelError(
+    'USAGE',
+    `“${text.slice(0, 100)}” is not a key: write the 64 hex digits that “audit verify” prints`,
+  );
 }
 
 /** Collects the values of an option that may be given several times. */

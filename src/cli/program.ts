@@ -14,6 +14,7 @@ export type Page = { write: (text: string) => void };
 /** Groups of commands, in the order of the help. */
 const GROUPS: Record<string, string> = {
   agents: 'grants: who may call',
+  audit: 'the chained and signed logs of what agents did',
   allow: 'destinations that the user’s policy file allows',
   edge: 'host an edge: a relay for the tunnels of several machines',
 };

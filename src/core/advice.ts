@@ -23,6 +23,8 @@ export const advice: Record<ErrorCode, string> = {
   UPSTREAM_PROTOCOL: 'Check that this is an MCP server; over stdio only messages may go to standard output.',
   PORT_IN_USE: 'Choose another port, or stop the program that uses this one.',
   STATE_UNWRITABLE: 'Make the folder writable for you, or set MCP_TUNNEL_HOME to one that is.',
+  AUDIT_BROKEN:
+    'Keep a copy of the log as it is and find out who could write to it; what stands behind that place proves nothing.',
   NOT_FOUND: 'List what there is and check the name.',
   CONFLICT: 'Look at the newest state and try again.',
   LIMIT: 'Close something that is no longer needed, or raise the limit that is named.',

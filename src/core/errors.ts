@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'UPSTREAM_PROTOCOL' // the server answered something that is not MCP
   | 'PORT_IN_USE'
   | 'STATE_UNWRITABLE' // the state folder cannot be written; `data.path`
+  | 'AUDIT_BROKEN' // an audit log is not what was written; `data.chain`, `data.file`, `data.line`, `data.what`
   | 'NOT_FOUND'
   | 'CONFLICT' // somebody else changed or holds it
   | 'LIMIT' // a named bound was reached

@@ -81,6 +81,7 @@ export const adviceTable: Record<ErrorCode, Row> = {
   UPSTREAM_PROTOCOL: { sentence: sentences.UPSTREAM_PROTOCOL, button: showLog },
   PORT_IN_USE: { sentence: sentences.PORT_IN_USE, button: expose },
   STATE_UNWRITABLE: { sentence: sentences.STATE_UNWRITABLE, button: restart },
+  AUDIT_BROKEN: { sentence: sentences.AUDIT_BROKEN, button: openFile },
   NOT_FOUND: {
     sentence: 'Look again at what there is: it may have been removed or renamed.',
     button: run(commandIds.refreshServers, (t) => t('Refresh Servers')),
