@@ -16,8 +16,8 @@ export const maxMetadataBytes = 16_384;
 export type FetchedDocument = { status: number; headers: Record<string, string>; body: Buffer };
 
 export type MetadataFetchOptions = {
-  /** Asked first, with `host:port`; throws `DESTINATION_DENIED`. */
-  mayFetch: (host: string) => void;
+  /** Asked first, with `host:port`: why the policy says no, or `undefined` when it does not. */
+  mayFetch: (host: string) => string | undefined;
   /** For tests: names and addresses of their own. */
   resolve?: (host: string) => Promise<string[]>;
   isPublic?: (address: string) => boolean;
@@ -36,7 +36,8 @@ export async function fetchMetadata(text: string, options: MetadataFetchOptions)
       `a client’s document must be at an https address with a name, not ${host}`,
     );
   }
-  mayFetch(host);
+  const denied = mayFetch(host);
+  if (denied !== undefined) throw new TunnelError('DESTINATION_DENIED', denied);
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const addresses = await orAborted(resolve(url.hostname), signal);
