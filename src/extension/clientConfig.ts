@@ -55,7 +55,8 @@ async function pickSnippet(tunnel: TunnelInfo, token: string): Promise<Snippet |
     snippet,
   }));
   const placeHolder = t('Which agent shall call {0}?', tunnel.server.name);
-  return (await window.showQuickPick(items, { title: t('Copy Client Config'), placeHolder }))?.snippet;
+  const options = { title: t('Copy Client Config'), placeHolder, ignoreFocusOut: true };
+  return (await window.showQuickPick(items, options))?.snippet;
 }
 
 /** A token this editor holds, else a new one when the person wants that: the helper knows only digests. */

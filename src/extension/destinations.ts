@@ -45,7 +45,8 @@ async function choose(app: App, title: string): Promise<DestinationChoice | unde
     alwaysShow: true,
   };
   const placeHolder = t('Where may agents come from?');
-  const picked = await window.showQuickPick<Item>([...choices.map(itemOf), another], { title, placeHolder });
+  const options = { title, placeHolder, ignoreFocusOut: true };
+  const picked = await window.showQuickPick<Item>([...choices.map(itemOf), another], options);
   return picked?.choice ?? (picked === another ? await askForEdge(app) : undefined);
 }
 
@@ -84,6 +85,7 @@ async function askForEdge(app: App): Promise<DestinationChoice | undefined> {
     title: t('Another edge'),
     prompt: t('Name of the edge, with a port when it is not 443'),
     placeHolder: 'edge.example.com',
+    ignoreFocusOut: true,
     validateInput: edgeProblem,
   });
   if (!text) return undefined;

@@ -59,7 +59,8 @@ async function pickServer(app: App): Promise<DiscoveredServer | undefined> {
     ...servers.filter(({ source }) => (source.file ?? '') === file).map(serverItem),
   ]);
   const placeHolder = t('Which MCP server shall agents reach?');
-  const options = { title: t('Expose MCP Server'), placeHolder, matchOnDescription: true };
+  // A tree that is built anew or a page that loads may take the focus; the question stays.
+  const options = { title: t('Expose MCP Server'), placeHolder, matchOnDescription: true, ignoreFocusOut: true };
   return (await window.showQuickPick(items, options))?.server;
 }
 

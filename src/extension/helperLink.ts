@@ -134,7 +134,7 @@ export class HelperLink {
       }
       if (error instanceof TunnelError && error.code === 'CONFLICT') throw this.#fail(error);
       this.#restartLater(code);
-      throw new TunnelError('CLOSED', `the helper ended while it was starting (exit code ${code})`, { cause: error });
+      throw new TunnelError('CLOSED', `the helper ended while it was starting${exitText(code)}`, { cause: error });
     }
     this.#started.emit();
     return session;
@@ -165,7 +165,7 @@ export class HelperLink {
   #ended(session: Session, code: number | null): void {
     if (this.#live !== session) return; // It was asked to end.
     this.#live = undefined;
-    this.#options.log('error', `the helper ended unexpectedly (exit code ${code})`);
+    this.#options.log('error', `the helper ended unexpectedly${exitText(code)}`);
     this.#restartLater(code);
   }
 
@@ -174,7 +174,7 @@ export class HelperLink {
     const nowMs = this.#options.clock.now();
     const delayMs = this.#budget.next(nowMs);
     if (delayMs === undefined) {
-      this.#fail(new TunnelError('CLOSED', `the helper keeps ending (exit code ${code}) and is not started again`));
+      this.#fail(new TunnelError('CLOSED', `the helper keeps ending${exitText(code)} and is not started again`));
       return;
     }
     this.#show({ kind: 'restarting', atMs: nowMs + delayMs });
@@ -206,4 +206,9 @@ export class HelperLink {
   #show(state: HelperState): void {
     this.#events.emit({ kind: 'helper', state });
   }
+}
+
+/** Without a code a signal ended it, or it never started: the log says which. */
+function exitText(code: number | null): string {
+  return code === null ? '' : ` with exit code ${code}`;
 }

@@ -8,7 +8,6 @@ import {
   type StatusBarItem,
   type TreeView,
 } from 'vscode';
-import { asSentence } from './advice.ts';
 import type { App } from './app.ts';
 import { contextKeys, viewIds } from './commandIds.ts';
 import { serverTree } from './serverTree.ts';
@@ -89,8 +88,7 @@ function helperMessage(state: HelperState): string {
   switch (state.kind) {
     case 'restarting':
       return t('The helper ended and is being started again…');
-    case 'failed':
-      return asSentence(state.error.message);
+    case 'failed': // A welcome text with buttons stands there.
     case 'stopped':
     case 'starting':
     case 'running':

@@ -11,10 +11,10 @@ import { clipboard, consent, copyConfig, dismissToasts, exposeHere, openTunnelVi
 
 const hostile = 'hello <img src=x onerror=alert(1)>';
 
-/** @param {string} vsix */
-export async function mainJob(vsix) {
+/** @param {string} vsix @param {import('../host/hosts.mjs').HostName} [host] */
+export async function mainJob(vsix, host) {
   const fixture = await fixtureWorkspace();
-  const vscode = await startVscode({ extensionVsix: vsix });
+  const vscode = await startVscode({ ...(host && { host }), extensionVsix: vsix });
   try {
     await drive(vscode, 'main job', async (page) => {
       await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);

@@ -13,11 +13,11 @@ import { consent, exposeHere, openTunnelViews, treeRow } from './panelSteps.mjs'
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('../host/startVscode.mjs').Vscode} Vscode */
 
-/** @param {string} vsix */
-export async function safety(vsix) {
+/** @param {string} vsix @param {import('../host/hosts.mjs').HostName} [host] */
+export async function safety(vsix, host) {
   const fixture = await fixtureWorkspace();
   const empty = await mkdtemp(join(tmpdir(), 'empty-'));
-  const vscode = await startVscode({ extensionVsix: vsix, workspaceTrust: true });
+  const vscode = await startVscode({ ...(host && { host }), extensionVsix: vsix, workspaceTrust: true });
   try {
     await drive(vscode, 'safety', async (page) => {
       await untrusted(page, vscode, fixture.folder);
