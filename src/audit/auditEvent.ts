@@ -18,8 +18,18 @@ export type AuditEvent =
       decision: 'allow' | 'deny';
       rule: string;
     }
-  /** How the call of the same exchange went; `latencyMs` from its first byte to the last of the answer. */
-  | { kind: 'outcome'; exchange: string; status: string; httpStatus?: number; latencyMs?: number }
+  /**
+   * How the call of the same exchange went; `latencyMs` from its first byte to the last of the answer, `serverMs` until
+   * the server began to answer.
+   */
+  | {
+      kind: 'outcome';
+      exchange: string;
+      status: string;
+      httpStatus?: number;
+      latencyMs?: number;
+      serverMs?: number;
+    }
   /** Somebody came without a valid credential, or with another principal's session. */
   | { kind: 'refused'; tunnel: string; visitor: string; carrier: string; why: string }
   | {

@@ -202,6 +202,7 @@ export class Gateway {
           visitor,
           carrier,
           principal: { id: principal.id, name: principal.name, grant: principal.grant },
+          ...(call.agent === undefined ? {} : { agent: call.agent }),
           method,
           ...(name === undefined ? {} : { name }),
           ...argumentsDigest(params),
@@ -265,7 +266,7 @@ export class Gateway {
     const { audit, log } = this.#options;
     if (!exchange.audited) return;
     audit
-      .append({ kind: 'outcome', exchange: exchange.recorder.id, status: outcome.status })
+      .append({ kind: 'outcome', exchange: exchange.recorder.id, status: outcome.status, ...measured(exchange) })
       .catch((error: unknown) =>
         log(`audit: the outcome of ${exchange.recorder.id} was not written: ${String(error)}`),
       );
@@ -311,6 +312,20 @@ export class Gateway {
     });
     return recorder;
   }
+}
+
+/** What the audit log tells of an answer: its status, how long it took, and how long of that the server took to begin. */
+function measured({ recorder }: Exchange): { httpStatus?: number; latencyMs?: number; serverMs?: number } {
+  const { row, timings } = recorder.detail();
+  const { httpStatus, latencyMs } = row;
+  const { auditedMs, upstreamFirstByteMs } = timings;
+  return {
+    ...(httpStatus === undefined ? {} : { httpStatus }),
+    ...(latencyMs === undefined ? {} : { latencyMs }),
+    ...(auditedMs === undefined || upstreamFirstByteMs === undefined
+      ? {}
+      : { serverMs: Math.max(0, upstreamFirstByteMs - auditedMs) }),
+  };
 }
 
 function withoutSession(headers: Record<string, string>): Record<string, string> {

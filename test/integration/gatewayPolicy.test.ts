@@ -227,6 +227,7 @@ describe('the audit log', () => {
     expect(call).toMatchObject({ method: 'tools/call', name: 'echo', decision: 'allow', visitor: '203.0.113.7' });
     expect(call).toHaveProperty('argumentsDigest');
     expect(outcome).toMatchObject({ kind: 'outcome', exchange: call?.['exchange'], status: 'tool-error' });
+    expect(outcome).toMatchObject({ httpStatus: 200, latencyMs: expect.any(Number), serverMs: expect.any(Number) });
     expect(world.audit.text).not.toContain('hello');
   });
 
