@@ -1,11 +1,15 @@
 // One HTTP request on its way through the gateway: the two HTTP objects, what is recorded of them, and the one way in
 // which the gateway itself answers.
+import { TunnelError } from '../core/errors.ts';
 import type { RpcId } from '../mcp/message.ts';
 import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
 import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
 
 /** Bytes of an unread body that are drained so that the connection can be used again; a larger one ends it. */
 export const maxDrainBytes = 65_536;
+
+/** Why a signal was aborted says nothing here, and a reason made anew for each exchange costs a stack trace. */
+const over = new TunnelError('CANCELLED', 'the exchange is over');
 
 export class Exchange {
   readonly request: HttpRequest;
@@ -28,9 +32,9 @@ export class Exchange {
     this.recorder = recorder;
     response.on('close', () => {
       if (!response.writableEnded) this.#cut ??= 'the agent left';
-      this.#controller.abort();
+      this.#controller.abort(over);
     });
-    response.on('error', () => this.#controller.abort()); // The agent's socket broke: 'close' follows.
+    response.on('error', () => this.#controller.abort(over)); // The agent's socket broke: 'close' follows.
   }
 
   /** Aborted when the agent has left, when its grant ended, or when the answer is complete. */
@@ -46,7 +50,7 @@ export class Exchange {
   /** Ends the exchange from our side; an answer that has begun is broken off, visibly for the agent. */
   end(reason: string): void {
     if (!this.response.writableEnded) this.#cut ??= reason;
-    this.#controller.abort();
+    this.#controller.abort(over);
     // HTTP/2 would end the stream as if the answer were whole; an error makes it a reset.
     this.response.destroy(this.request.httpVersionMajor === 1 ? undefined : new Error(reason));
   }

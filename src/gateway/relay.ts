@@ -41,7 +41,7 @@ export async function relayAnswer(
     if (isStream) await relayEvents(exchange, answer.body, observer, filter);
     else if (filter) await relayFilteredJson(exchange, answer.body, observer, filter);
     else await relayJson(exchange, answer.body, observer);
-    exchange.response.end();
+    if (isStream) exchange.response.end();
   } catch (error) {
     throw explained(error);
   } finally {
@@ -97,16 +97,23 @@ function rewritten(event: SseEvent, data: string): Uint8Array {
   return Buffer.from(formatSse({ data, type: event.type, ...(event.id === undefined ? {} : { id: event.id }) }));
 }
 
+/**
+ * Each chunk goes out when the next one comes, the last together with the end: a small answer is one write instead of
+ * three, and half of a JSON text is of no use to anybody.
+ */
 async function relayJson(exchange: Exchange, body: AsyncIterable<Buffer>, observer: AnswerObserver): Promise<void> {
   const copy: Buffer[] = [];
   let copied = 0;
+  let held: Uint8Array = Buffer.alloc(0);
   for await (const chunk of body) {
     // One byte more than is looked at shows the observer that there was more.
     const room = maxObservedBytes + 1 - copied;
     if (room > 0) copy.push(chunk.subarray(0, room));
     copied += Math.min(chunk.length, Math.max(room, 0));
-    await write(exchange, chunk);
+    await write(exchange, held);
+    held = chunk;
   }
+  end(exchange, held);
   if (copied > 0) observer.message(Buffer.concat(copy).toString('utf8'));
 }
 
@@ -128,7 +135,14 @@ async function relayFilteredJson(
   const changed = filter(text);
   if (changed !== undefined) exchange.recorder.flag('filtered');
   if (text !== '') observer.message(text);
-  await write(exchange, changed === undefined ? whole : Buffer.from(changed));
+  end(exchange, changed === undefined ? whole : Buffer.from(changed));
+}
+
+function end(exchange: Exchange, last: Uint8Array): void {
+  if (exchange.signal.aborted) return;
+  exchange.recorder.responseBytes(last.length);
+  if (last.length === 0) exchange.response.end();
+  else exchange.response.end(last);
 }
 
 async function write(exchange: Exchange, bytes: Uint8Array): Promise<void> {
