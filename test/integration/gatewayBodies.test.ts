@@ -30,17 +30,27 @@ function errorOf(answer: Answer): { code: number; message: string } {
 describe('bodies', () => {
   const policy = { limits: { maxBodyBytes: 1000 } };
 
-  it('over the limit are refused by what they declare, before they are sent', async () => {
+  it.each([
+    ['little is waited for', 1001, true],
+    ['much is not', 1_000_000, false],
+  ])('over the limit are refused by what they declare, before they are sent: %s', async (_what, declared, stays) => {
     const world = await aGateway({ policy });
     const socket = connect({ host: '127.0.0.1', port: world.target.port, servername: hostname, ca: world.target.ca });
     onTestFinished(() => void socket.destroy());
     await once(socket, 'secureConnect');
     socket.write(
       `POST /mcp HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${world.token}\r\n` +
-        'Content-Type: application/json\r\nContent-Length: 1001\r\n\r\n',
+        `Content-Type: application/json\r\nContent-Length: ${declared}\r\n\r\n`,
     );
     const [first] = (await once(socket, 'data')) as [Buffer];
     expect(first.toString()).toMatch(/^HTTP\/1\.1 413 /);
+    expect(/^connection: close\r$/im.test(first.toString())).toBe(!stays);
+    if (stays) {
+      // The connection is good for another request once the body has come.
+      socket.write(`${' '.repeat(declared)}GET /x HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+      const [second] = (await once(socket, 'data')) as [Buffer];
+      expect(second.toString()).toMatch(/^HTTP\/1\.1 404 /);
+    } else await once(socket, 'close');
     expect(world.upstream.heard).toEqual([]);
   });
 

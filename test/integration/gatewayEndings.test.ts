@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../src/core/errors.ts';
 import type { UpstreamRequest, UpstreamResponse } from '../../src/upstream/upstream.ts';
-import { callHttp1, callHttp2, connectAgent2, openHttp1, type Answer } from '../support/agents.ts';
+import { connectAgent2, openHttp1, type Answer } from '../support/agents.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 import { aGateway, json, mcpHeaders, post, request, resultOf, sse, type GatewayWorld } from '../support/gateway.ts';
 import { expectNothingLeft } from '../support/leaks.ts';
