@@ -99,10 +99,10 @@ function notesOf(verdict: Intact, state: State): string[] {
       `the last line is torn (${tornBytes} bytes): its process was killed, or its end was cut; the next helper repairs and notes it`,
     );
   }
-  if (unsigned > 0)
-    notes.push(
-      `the last ${unsigned} records are not signed yet${state === 'unfinished' ? ': the helper was killed, or its end was cut' : ''}`,
-    );
+  if (unsigned > 0) {
+    const what = unsigned === 1 ? 'the last record is' : `the last ${unsigned} records are`;
+    notes.push(`${what} not signed yet${state === 'unfinished' ? ': the helper was killed, or the end was cut' : ''}`);
+  }
   if (uncheckable.length > 0) notes.push('the given head lies in what was removed, so it could not be checked');
   return notes;
 }

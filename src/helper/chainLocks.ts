@@ -1,8 +1,7 @@
 // Who writes an audit chain: the lock of the state folder's files, as the audit log asks for it.
-import { stat } from 'node:fs/promises';
 import type { ChainLocks } from '../audit/chains.ts';
 import { TunnelError } from '../core/errors.ts';
-import { lockFile } from './fileLock.ts';
+import { isLocked, lockFile } from './fileLock.ts';
 import { fileProblem } from './fileProblem.ts';
 
 export const chainLocks: ChainLocks = {
@@ -14,9 +13,5 @@ export const chainLocks: ChainLocks = {
       throw fileProblem(path, error);
     }
   },
-  isTaken: (path) =>
-    stat(`${path}.lock`).then(
-      () => true,
-      () => false,
-    ),
+  isTaken: isLocked,
 };

@@ -36,6 +36,12 @@ export async function lockFile(path: string, waitMs = lockWaitMs): Promise<() =>
   }
 }
 
+/** Whether somebody who lives holds the lock; what a dead process left is no lock. */
+export async function isLocked(path: string): Promise<boolean> {
+  const lock = `${path}.lock`;
+  return (await look(lock)) !== undefined && (await goneHolder(lock)) === undefined;
+}
+
 /** Our id; `undefined` when somebody else holds it. Without an await, so that the file is silent for microseconds only. */
 function create(lock: string, start: string | undefined): string | undefined {
   let descriptor: number;
