@@ -28,9 +28,9 @@ export function asSentence(message: string): string {
   return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
 }
 
-/** The command that enrols this machine at `host`. */
+/** The command that enrols this machine at `host`; the pin is what whoever hosts the edge was shown when it started. */
 export function enrolCommand(host: string): string {
-  return `mcp-tunnel enroll ${host} --token-file token.txt`;
+  return `mcp-tunnel enroll ${host} --pin sha256/… --token-file token.txt`;
 }
 
 function run(command: string, title: (t: Translate) => string): Row['button'] {

@@ -150,7 +150,7 @@ function explainEnrolment(host: string): void {
   const copy = t('Copy Command');
   const command = enrolCommand(host);
   const text = t(
-    'This machine is not enrolled at {0}. Ask whoever hosts it for a token, save it in token.txt, and run: {1}',
+    'This machine is not enrolled at {0}. Ask whoever hosts it for its pin and a token, save the token in token.txt, and run: {1}',
     host,
     command,
   );

@@ -1,4 +1,5 @@
 // A remote agent: the MCP SDK's own client, which knows the URL, the token and the CA file that a person gave it.
+// Node does not resolve `*.localhost`, so those names are looked up as 127.0.0.1; TLS name and SNI stay the real ones.
 import { readFile } from 'node:fs/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -27,7 +28,7 @@ export function accessOf(command) {
  * @returns {Promise<T>}
  */
 export async function asAgent({ url, token, caFile }, use) {
-  const dispatcher = new Agent({ connect: { ca: await readFile(caFile, 'utf8') } });
+  const dispatcher = await dispatcherFor(url, caFile);
   const client = new Client({ name: 'travel-planner', version: '1.2.0' });
   try {
     const transport = new StreamableHTTPClientTransport(new URL(url), {
@@ -50,7 +51,7 @@ export async function asAgent({ url, token, caFile }, use) {
 
 /** The status that a call with a wrong token gets. @param {Access} access @returns {Promise<number>} */
 export async function statusWithoutToken({ url, caFile }) {
-  const dispatcher = new Agent({ connect: { ca: await readFile(caFile, 'utf8') } });
+  const dispatcher = await dispatcherFor(url, caFile);
   try {
     const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
@@ -60,4 +61,14 @@ export async function statusWithoutToken({ url, caFile }) {
   } finally {
     await dispatcher.close();
   }
+}
+
+/** @param {string} url @param {string} caFile */
+async function dispatcherFor(url, caFile) {
+  const ca = await readFile(caFile, 'utf8');
+  if (!new URL(url).hostname.endsWith('.localhost')) return new Agent({ connect: { ca } });
+  /** @type {import('node:net').LookupFunction} */
+  const lookup = (_name, { all }, found) =>
+    all ? found(null, [{ address: '127.0.0.1', family: 4 }]) : found(null, '127.0.0.1', 4);
+  return new Agent({ connect: { ca, lookup } });
 }

@@ -88,6 +88,8 @@ async function crashingHelper(page, vscode) {
   };
   await until('the helper to be given up', again);
   const told = await notification(page, 'keeps ending');
+  await page.getByText('keeps ending or could not be started').waitFor();
+  await page.getByText('is being started again').waitFor({ state: 'detached' });
   await screenshot(page, 'helper-given-up');
   await told.getByRole('button', { name: 'Restart Helper' }).click();
   await treeRow(page, /^everything, connected/).waitFor();
