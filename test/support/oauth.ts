@@ -13,7 +13,6 @@ import { Agent, fetch as undiciFetch, type RequestInit as UndiciInit, type Respo
 import { onTestFinished } from 'vitest';
 import type { GrantScope, OpenedTunnel, PendingPairing } from '../../src/protocol/control.ts';
 import { anOpening, type DriverPeer, type HelperWorld } from './helper.ts';
-import { until } from './until.ts';
 
 export type Fetched = UndiciResponse;
 export type Fetch = (url: string | URL, init?: UndiciInit) => Promise<Fetched>;
@@ -242,8 +241,4 @@ export async function call(
       params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
     }),
   });
-}
-
-export async function untilGone(world: HelperWorld, tunnel: string): Promise<void> {
-  await until(() => world.tunnels().every(({ id }) => id !== tunnel));
 }

@@ -250,7 +250,7 @@ function configuration({ resource, mayFetch, log }: AuthorizationServerOptions):
       dPoP: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
       registration: {
         enabled: true,
         issueRegistrationAccessToken: false,
@@ -316,6 +316,8 @@ function authorizeQuery(query: string): string {
   const passed = new URLSearchParams();
   for (const [name, value] of asked) if (understood.includes(name)) passed.append(name, value);
   if (asked.get('prompt') === 'none') passed.set('prompt', 'none');
+  // Not even an error goes out by a page that runs a script.
+  if ((asked.get('response_mode') ?? 'query') !== 'query') passed.set('response_mode', 'unsupported');
   passed.set('scope', mcpScope);
   passed.set('asked_scope', (asked.get('scope') ?? '').slice(0, 256));
   return passed.toString();
