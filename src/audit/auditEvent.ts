@@ -1,5 +1,5 @@
-// What the audit log tells, one kind of record per thing that happened. Nothing here has a place for a secret or for
-// the values of arguments: a call is told by its method, its name and a digest.
+// What the audit log tells, one kind of record per thing that happened. Nothing here has a place for a secret; a call is
+// told by its method, its name and the digest of its arguments, and by their values only where the policy asks for it.
 
 export type AuditEvent =
   | {
@@ -15,6 +15,8 @@ export type AuditEvent =
       name?: string;
       /** SHA-256 of the arguments, hex. */
       argumentsDigest?: string;
+      /** The arguments as JSON, known secrets taken out; only where the policy asks for them. */
+      arguments?: string;
       decision: 'allow' | 'deny';
       rule: string;
     }

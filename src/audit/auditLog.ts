@@ -13,12 +13,12 @@ export const maxQueuedEvents = 10_000;
 /** Records written with one write(2). */
 export const maxBatch = 500;
 
-/** What was written is made durable at most this much later (`sync: 'interval'`). */
+/** What was written is made durable at most this much later (`interval`). */
 export const syncIntervalMs = 1_000;
 
 export type AuditLogOptions = ChainOptions & {
-  /** `always`: an append also waits until the disk has it. */
-  sync?: 'always' | 'interval';
+  /** `always`: an append also waits until the disk has it. Asked with each write. */
+  sync?: () => 'always' | 'interval';
   /** Called when nothing more will be written. */
   release?: () => Promise<void>;
 };
@@ -101,7 +101,7 @@ export class AuditLog {
       await this.#chain.checkUntouched();
     }
     await this.#chain.write(events);
-    if (this.#options.sync === 'always') await this.#makeDurable();
+    if (this.#options.sync?.() === 'always') await this.#makeDurable();
     else this.#syncTimer ??= this.#options.clock.after(syncIntervalMs, () => this.#syncLater());
     if (this.#chain.broken) throw this.#chain.broken as Error;
   }

@@ -7,6 +7,9 @@ import { signedKinds } from './signedRecord.ts';
 /** Longest text of one field; a longer one is cut and followed by the digest of the whole. */
 export const maxFieldLength = 512;
 
+/** The same for the values of arguments. */
+export const maxArgumentsLength = 16_384;
+
 export type ParsedRecord = { link: Link; kind: string; atMs: number; fields: JsonObject };
 
 export function formatRecord(link: Link, atMs: number, event: AuditEvent): string {
@@ -50,14 +53,15 @@ function shortened(fields: Record<string, unknown>): Record<string, JsonValue> {
   const result: Record<string, JsonValue> = {};
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
-    if (typeof value === 'string') result[name] = shortText(value);
+    if (typeof value === 'string')
+      result[name] = shortText(value, name === 'arguments' ? maxArgumentsLength : maxFieldLength);
     else if (isJsonObject(value)) result[name] = shortened(value);
     else result[name] = value as JsonValue;
   }
   return result;
 }
 
-function shortText(text: string): string {
-  if (text.length <= maxFieldLength) return text;
-  return `${text.slice(0, maxFieldLength)}… sha256:${lineHash(text)}`;
+function shortText(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text;
+  return `${text.slice(0, maxLength)}… sha256:${lineHash(text)}`;
 }

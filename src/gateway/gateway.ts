@@ -191,7 +191,7 @@ export class Gateway {
 
   async #audit(exchange: Exchange, principal: Principal, call: Call, decision: Decision): Promise<void> {
     exchange.recorder.update({ rule: decision.rule });
-    const { tunnel, audit } = this.#options;
+    const { tunnel, audit, policy, traffic } = this.#options;
     const { visitor, carrier } = exchange.arrival;
     await Promise.all(
       call.audited.map(({ method, name, params }) =>
@@ -206,6 +206,9 @@ export class Gateway {
           method,
           ...(name === undefined ? {} : { name }),
           ...argumentsDigest(params),
+          ...(policy.current.audit.values && params !== undefined
+            ? { arguments: traffic.redact(JSON.stringify(params)) }
+            : {}),
           decision: decision.kind,
           rule: decision.rule,
         }),

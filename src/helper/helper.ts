@@ -103,6 +103,7 @@ export class Helper {
           locks: chainLocks,
           helper: id,
           clock,
+          sync: () => policy.current.audit.sync,
         }),
       );
       return new Helper(id, options, { lifetime, policy, grants, audit });

@@ -1,6 +1,7 @@
 // Several policy files as one: what every file allows (intersection), what any file denies (union), the smallest limit.
 // The files stay apart as layers and each is asked, so that a refusal can name the file that lacks an entry.
 import type { ErrorInfo } from '../core/errors.ts';
+import { auditRules, type AuditRules } from './auditRules.ts';
 import type { DestinationEntry, Policy } from './policySchema.ts';
 
 export type PolicyOrigin = 'managed' | 'user' | 'workspace' | 'extra';
@@ -23,6 +24,7 @@ export type Limits = { requestsPerMinute: number; maxBodyBytes: number; maxConcu
 export type MergedPolicy = {
   layers: readonly PolicyLayer[];
   limits: Limits;
+  audit: AuditRules;
   /** Entries that any file names, for showing what there is to choose from; being here does not mean being allowed. */
   destinations: readonly DestinationEntry[];
   /** Files that cannot be read. */
@@ -46,6 +48,7 @@ export function mergePolicies(sources: readonly PolicySource[]): MergedPolicy {
   return {
     layers,
     limits: smallestLimits(policies),
+    audit: auditRules(layers),
     destinations: policies.flatMap((policy) => policy.destinations ?? []),
     problems: layers.flatMap((layer) => (layer.kind === 'broken' ? [layer.error] : [])),
   };

@@ -90,6 +90,12 @@ export const policyFileSchema = z.strictObject({
     .record(agentName, agentRule)
     .refine((agents) => Object.keys(agents).length <= maxEntries, `at most ${maxEntries} agents`)
     .optional(),
+  audit: z
+    .strictObject({
+      sync: z.enum(['interval', 'always']).optional().describe('always: a call waits until the disk has its record.'),
+      values: z.boolean().optional().describe('Record the values of arguments, not only their digest.'),
+    })
+    .optional(),
   limits: z
     .strictObject({
       requestsPerMinute: z.int().min(1).max(1_000_000).optional(),

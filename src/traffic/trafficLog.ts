@@ -60,6 +60,11 @@ export class TrafficLog {
   /** Called with the newest number after every change. */
   readonly onChange = this.#changed.on;
 
+  /** The text without the secrets that are known here. */
+  redact(text: string): string {
+    return this.#redactor.text(text).text;
+  }
+
   /** The newest number given to a change. */
   get head(): number {
     return this.#head;

@@ -231,6 +231,21 @@ describe('the audit log', () => {
     expect(world.audit.text).not.toContain('hello');
   });
 
+  it('holds the values of arguments only where the policy asks for them, and known secrets never', async () => {
+    const world = await aGateway({
+      answer: (sent) => resultOf(sent, {}),
+      policy: { audit: { values: true } },
+    });
+    const token = `mcpt_${'a'.repeat(49)}`;
+    await post(world, request('tools/call', { name: 'echo', arguments: { message: `hello ${token}` } }, 'call-1'));
+    const [call] = world.audit.records;
+    expect(call).toMatchObject({
+      arguments: '{"name":"echo","arguments":{"message":"hello [redacted]"}}',
+      argumentsDigest: expect.any(String),
+    });
+    expect(world.audit.text).not.toContain(token);
+  });
+
   it('that does not answer keeps the call from the server', async () => {
     expectNothingLeft();
     const world = await aGateway({ answer: (sent) => resultOf(sent, {}) });

@@ -2,7 +2,7 @@ import { appendFile, mkdir, rm, stat, symlink, truncate, writeFile } from 'node:
 import { describe, expect, it } from 'vitest';
 import { maxQueuedEvents, syncIntervalMs } from '../../../src/audit/auditLog.ts';
 import { genesis, lineHash } from '../../../src/audit/link.ts';
-import { maxFieldLength } from '../../../src/audit/record.ts';
+import { maxArgumentsLength, maxFieldLength } from '../../../src/audit/record.ts';
 import { isSignedBy } from '../../../src/audit/signedRecord.ts';
 import { aSigner, openLog, outcome as event } from '../../support/audit.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
@@ -125,6 +125,24 @@ describe('AuditLog', () => {
     expect((await world.records())[1]).toMatchObject({ name: shortened, principal: { name: shortened } });
   });
 
+  it('keeps more of the arguments, which are there only where somebody asked for them', async () => {
+    const world = await World.create();
+    const log = await world.open();
+    const call = { kind: 'call', exchange: 'e', tunnel: 't', principal: { id: 'g', name: 'n', grant: 'g' } } as const;
+    const rest = {
+      visitor: '192.0.2.1',
+      carrier: 'edge',
+      method: 'tools/call',
+      decision: 'allow',
+      rule: 'user',
+    } as const;
+    await log.append({ ...call, ...rest, arguments: 'x'.repeat(maxArgumentsLength) });
+    await log.append({ ...call, ...rest, arguments: 'x'.repeat(maxArgumentsLength + 1) });
+    const [, whole, cut] = await world.records();
+    expect(whole).toMatchObject({ arguments: 'x'.repeat(maxArgumentsLength) });
+    expect(cut!['arguments']).toMatch(/^x{16384}… sha256:\w{64}$/);
+  });
+
   it.each(['\n', '\u2028', '\ud800', '"}\n{"seq":9', '\0'])(
     'writes one line whatever a name holds: %j',
     async (name) => {
@@ -153,7 +171,7 @@ describe('AuditLog', () => {
 
     it('with sync always, waits for the disk in each append', async () => {
       const world = await World.create();
-      const log = await world.open({ sync: 'always' });
+      const log = await world.open({ sync: () => 'always' });
       await log.append(event('a'));
       await log.append(event('b'));
       expect(world.calls).toEqual(['write', 'write', 'sync', 'write', 'sync']);
@@ -161,7 +179,7 @@ describe('AuditLog', () => {
 
     it('a disk that cannot promise anything ends the log', async () => {
       const world = await World.create();
-      const log = await world.open({ sync: 'always' });
+      const log = await world.open({ sync: () => 'always' });
       world.fail = 'sync';
       await expect(log.append(event('a'))).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' });
       world.fail = undefined;

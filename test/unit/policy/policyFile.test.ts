@@ -126,6 +126,7 @@ describe('policySchema', () => {
       'destinations',
       'upstreams',
       'agents',
+      'audit',
       'limits',
     ]);
     expect(schema['additionalProperties']).toBe(false);
