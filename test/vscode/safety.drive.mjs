@@ -50,6 +50,7 @@ async function untrusted(page, vscode, folder) {
   await page.locator('.workspace-trust-editor').waitFor();
   await trustFolder(page);
   await page.getByText('No server is exposed').waitFor();
+  await page.getByText('servers are listed, none is run').waitFor({ state: 'detached' });
   await exposeHere(page, 'everything');
   await consent(page, 'everything');
   await notification(page, 'everything is open to agents');

@@ -77,6 +77,17 @@ it('gives up after three restarts, says so, and starts anew when a person asks',
   await expect(link.request('tunnel/list', {})).resolves.toEqual({ tunnels: [] });
 });
 
+it('does not take a restart or a close that was asked for, for a crash', async () => {
+  const { link, helpers, states, clock } = world();
+  await link.request('tunnel/list', {});
+  await link.restart();
+  await link.request('tunnel/list', {});
+  await link.close();
+  clock.advance(60_000);
+  expect(states).toEqual(['starting', 'running', 'stopped', 'starting', 'running', 'stopped']);
+  expect(helpers).toHaveLength(2);
+});
+
 it('falls back to node on PATH when the editor’s runtime fails the self-test, without spending a restart', async () => {
   const { link, helpers, states } = world((_start, runtime) => (runtime === 'editor' ? unfitRuntimeExitCode : {}));
   await link.request('tunnel/list', {});
