@@ -182,6 +182,7 @@ export class Helper {
     const carrier = await this.#carriers.make(request.destination);
     const entry = await this.#book.take(server, request.destination, request.name);
     let tunnel: RunningTunnel | undefined;
+    let minted: { grant?: GrantInfo; token?: string } = {};
     try {
       const id = randomUUID();
       const oauth = request.auth?.oauth ? await this.pairing.door(id, server.id, entry.instance) : undefined;
@@ -190,7 +191,7 @@ export class Helper {
       if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
       await this.#notes.tunnel('opened', tunnel.info());
       const { grant } = request;
-      const minted = 'none' in grant ? {} : await this.addGrant({ ...grant, servers: [server.id] });
+      if (!('none' in grant)) minted = await this.addGrant({ ...grant, servers: [server.id] });
       if (signal.aborted || !this.#tunnels.has(tunnel.id)) {
         throw new TunnelError('CANCELLED', 'the tunnel was closed while it was being opened');
       }
@@ -198,6 +199,7 @@ export class Helper {
     } catch (error) {
       if (tunnel) await this.#endFailed(tunnel, error);
       else await this.#book.release(entry.instance);
+      if (minted.grant) await this.revokeGrant(minted.grant.id); // Nobody will ever hold its token.
       throw error;
     }
   }

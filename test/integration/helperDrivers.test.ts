@@ -174,6 +174,7 @@ describe('a helper', () => {
     expectNothingLeft(clock);
     const here = await aHelper({ clock, hello: false });
     const hello = here.peer.request('hello', { version: 1, trusted: true, folders: [] }).catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve)); // It has been heard by now, and files are being read.
     await here.host.stop();
     await hello;
     expect(await findHelpers(here.paths)).toEqual([]);

@@ -245,6 +245,30 @@ describe('an opening that is ended', () => {
     await expectNothingOpen(here);
   });
 
+  it('by whoever asked for it, at the last moment, leaves nothing and no grant that is good', async () => {
+    const here = await world();
+    const other = await here.drive();
+    const cancel = new AbortController();
+    other.peer.on('tunnels/changed', ({ tunnels }) => {
+      if (tunnels[0]?.state.kind === 'connected') cancel.abort();
+    });
+    expect((await refused(other.peer.request('tunnel/open', anOpening(), cancel.signal))).code).toBe('CANCELLED');
+    await expectNothingOpen(here);
+    const { grants } = await here.peer.request('grants/list', {});
+    expect(grants.filter(({ revokedMs }) => revokedMs === undefined)).toEqual([]);
+  });
+
+  it('by the end of the helper, whenever that comes, leaves nothing', async () => {
+    for (let turns = 0; turns < 40; turns += 4) {
+      const here = await aHelper();
+      const failed = here.open(slow).catch(() => {});
+      for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      await here.host.stop();
+      expect(await readFile(here.paths.tunnels, 'utf8').catch(() => '')).not.toContain('holder');
+      await failed;
+    }
+  });
+
   it('by the end of the helper leaves nothing', async () => {
     const here = await world();
     const { failed } = await opening(here);
