@@ -3,6 +3,7 @@
 import { fromErrorInfo, TunnelError } from '../core/errors.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
 import type { DestinationEntry } from '../policy/policySchema.ts';
+import { noteInAudit } from './auditNote.ts';
 import type { CommandContext } from './command.ts';
 import { edgeHost } from './optionParsers.ts';
 
@@ -12,6 +13,7 @@ export async function allowAdd(context: CommandContext, words: Words, options: {
   const entry = { ...entryOf(words), ...(options.pin === undefined ? {} : { pin: options.pin }) };
   if (entry.pin !== undefined && entry.carrier !== 'edge') throw new TunnelError('USAGE', 'only an edge has a pin');
   const file = await withPolicy(context, (policy) => policy.allowDestination(entry));
+  await noteInAudit(context, { kind: 'policy', event: 'allowed', entry: JSON.stringify(entry), file });
   context.output.event({ event: 'allowed', entry, file });
   context.output.line(`Tunnels may go to ${describe(entry)}, says ${file}.`);
 }
@@ -19,6 +21,7 @@ export async function allowAdd(context: CommandContext, words: Words, options: {
 export async function allowRemove(context: CommandContext, words: Words): Promise<void> {
   const entry = entryOf(words);
   const file = await withPolicy(context, (policy) => policy.removeDestination(entry));
+  await noteInAudit(context, { kind: 'policy', event: 'removed', entry: JSON.stringify(entry), file });
   context.output.event({ event: 'removed', entry, file });
   context.output.line(`Tunnels may no longer go to ${describe(entry)}, says ${file}; open ones end within a second.`);
 }

@@ -1,10 +1,18 @@
 // The verbs on grants, the same whether a helper runs (asked over its socket, so that it takes effect and is audited
 // at once) or none does (done on the file, which the next one reads).
 import { randomBytes } from 'node:crypto';
+import { grantEvent, type GrantChange } from '../helper/auditNotes.ts';
 import { connectControl, findHelpers } from '../helper/controlSocket.ts';
 import { GrantStore } from '../identity/grants.ts';
-import { controlVersion, type DriverContract, type HelperContract, type HelperRequests } from '../protocol/control.ts';
+import {
+  controlVersion,
+  type DriverContract,
+  type GrantInfo,
+  type HelperContract,
+  type HelperRequests,
+} from '../protocol/control.ts';
 import type { Peer } from '../protocol/peer.ts';
+import { noteInAudit } from './auditNote.ts';
 import type { CommandContext } from './command.ts';
 
 type Verbs = 'grants/list' | 'grants/add' | 'grants/rotate' | 'grants/revoke';
@@ -49,15 +57,20 @@ async function reachHelper({
   return undefined;
 }
 
-async function onFile<T>({ files, paths, clock }: CommandContext, use: (grants: GrantVerbs) => Promise<T>): Promise<T> {
+async function onFile<T>(context: CommandContext, use: (grants: GrantVerbs) => Promise<T>): Promise<T> {
+  const { files, paths, clock } = context;
+  const noted = async <R extends { grant: GrantInfo }>(event: GrantChange, result: R): Promise<R> => {
+    await noteInAudit(context, grantEvent(event, result.grant));
+    return result;
+  };
   const store = new GrantStore({ files, path: paths.grants, clock, randomBytes });
   try {
     await store.load();
     return await use({
       'grants/list': async () => ({ grants: store.list() }),
-      'grants/add': (params) => store.add(params),
-      'grants/rotate': ({ id, overlapMs }) => store.rotate(id, overlapMs),
-      'grants/revoke': async ({ id }) => ({ grant: await store.revoke(id) }),
+      'grants/add': async (params) => noted('added', await store.add(params)),
+      'grants/rotate': async ({ id, overlapMs }) => noted('rotated', await store.rotate(id, overlapMs)),
+      'grants/revoke': async ({ id }) => noted('revoked', { grant: await store.revoke(id) }),
     });
   } finally {
     store.close();

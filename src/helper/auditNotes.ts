@@ -1,11 +1,28 @@
 // What the helper itself tells the audit log: who was given what, what was opened, agreed to and denied, under which
 // policy. Calls are told by the gateway.
 import { createHash } from 'node:crypto';
+import type { AuditEvent } from '../audit/auditEvent.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorInfo } from '../core/errors.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
+
+export type GrantChange = 'added' | 'rotated' | 'revoked';
+
+export function grantEvent(event: GrantChange, { id, name, scope, expiresMs }: GrantInfo): AuditEvent {
+  const { servers, tools, readOnly } = scope;
+  return {
+    kind: 'grant',
+    event,
+    grant: id,
+    name,
+    servers: servers.join(' '),
+    ...(tools === undefined ? {} : { tools: tools.join(' ') }),
+    ...(readOnly === undefined ? {} : { readOnly }),
+    expiresMs,
+  };
+}
 
 export class AuditNotes {
   readonly #audit: AuditLog;
@@ -18,18 +35,8 @@ export class AuditNotes {
     this.#clock = clock;
   }
 
-  grant(event: 'added' | 'rotated' | 'revoked', { id, name, scope, expiresMs }: GrantInfo): Promise<void> {
-    const { servers, tools, readOnly } = scope;
-    return this.#audit.append({
-      kind: 'grant',
-      event,
-      grant: id,
-      name,
-      servers: servers.join(' '),
-      ...(tools === undefined ? {} : { tools: tools.join(' ') }),
-      ...(readOnly === undefined ? {} : { readOnly }),
-      expiresMs,
-    });
+  grant(event: GrantChange, grant: GrantInfo): Promise<void> {
+    return this.#audit.append(grantEvent(event, grant));
   }
 
   /** `why` is the failure's code. */

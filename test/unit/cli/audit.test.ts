@@ -252,6 +252,29 @@ describe('audit show', () => {
   });
 });
 
+describe('what a command changes while no helper runs', () => {
+  it('is in the log', async () => {
+    const { events } = await world.run(['agents', 'add', 'claude', '--tools', 'echo', '--json']);
+    const token = String(events[0]!['token']);
+    await world.run(['agents', 'rotate', 'claude']);
+    await world.run(['agents', 'revoke', 'claude']);
+    await world.run(['allow', 'add', 'edge', 'edge.example.com']);
+    await world.run(['allow', 'remove', 'edge', 'edge.example.com']);
+    const shown = await world.run(['audit', 'show', '--json']);
+    const told = shown.events.map(({ record }) => record as { kind: string; event?: string; name?: string });
+    expect(told.flatMap(({ kind, event }) => (event === undefined ? [] : [`${kind} ${event}`]))).toEqual([
+      'grant added',
+      'grant rotated',
+      'grant revoked',
+      'policy allowed',
+      'policy removed',
+    ]);
+    expect(told[1]).toMatchObject({ name: 'claude', servers: '*', tools: 'echo', expiresMs: expect.any(Number) });
+    expect(shown.out).not.toContain(token);
+    expect((await world.run(['audit', 'verify'])).code).toBe(0);
+  });
+});
+
 describe('audit export', () => {
   it('gives all that is needed to check hashes and signatures elsewhere', async () => {
     await twoLogs();
