@@ -83,7 +83,10 @@ export function activate(context: ExtensionContext): void {
     ...registerCommands(app),
     ...showViews(app, { trusted }),
     workspace.onDidChangeWorkspaceFolders(() => helper.running && void servers.refresh()),
-    workspace.onDidGrantWorkspaceTrust(() => helper.notifyTrust(true)),
+    workspace.onDidGrantWorkspaceTrust(() => {
+      helper.notifyTrust(true);
+      if (helper.running) void servers.refresh();
+    }),
   );
   // A reload must not end what is exposed, whether or not the view is open.
   if (trusted() && remembered.all.length > 0) void servers.refresh();
