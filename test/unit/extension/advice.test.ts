@@ -30,7 +30,10 @@ it('opens the file that the error names, at its line', () => {
 it('gives the enrolment command of the edge that was named', () => {
   const data = { host: 'edge.example.com:443' };
   const { button } = advise({ code: 'NOT_ENROLLED', message: 'no certificate', retryable: false, data }, english);
-  expect(button).toMatchObject({ kind: 'copy', text: 'mcp-tunnel enroll edge.example.com:443 --pin sha256/… --token-file token.txt' });
+  expect(button).toMatchObject({
+    kind: 'copy',
+    text: 'mcp-tunnel enroll edge.example.com:443 --pin sha256/… --token-file token.txt',
+  });
 });
 
 it('has an answer for a code that it does not know yet', () => {
