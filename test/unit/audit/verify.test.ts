@@ -1,4 +1,4 @@
-import { rename, readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import { maxLineBytes } from '../../../src/audit/chainLines.ts';
@@ -124,7 +124,11 @@ describe('verifyChain', () => {
       const world = await World.written();
       const other = await World.written();
       await world.write(other.segments);
-      expect(await world.verify()).toMatchObject({ what: 'signature', line: 1 });
+      expect(await world.verify()).toMatchObject({
+        what: 'signature',
+        line: 1,
+        message: expect.stringContaining('another key') as string,
+      });
       expect(await world.verify([], other.machine.signer.publicKey)).toMatchObject({ kind: 'intact' });
       expect(await world.verify([], undefined)).toMatchObject({ what: 'signature', line: 1 });
     });
@@ -139,6 +143,23 @@ describe('verifyChain', () => {
         what: 'signature',
         line: events + 2,
       });
+    });
+
+    it('are needed to say that older records were pruned', async () => {
+      const world = await World.written({ segmentBytes: 500, killed: true });
+      const [first, ...others] = world.segments;
+      const last = others.at(-1)!.at(-1)!;
+      const link = { seq: world.lines.length + 1, prev: lineHash(last) };
+      const through = { seq: first!.length, hash: lineHash(first!.at(-1)!) };
+      const { publicKey } = world.machine.signer;
+      for (const signer of [aSigner(), { ...aSigner(), publicKey }]) {
+        const pruned = formatSigned(link, 0, { kind: 'pruned', chain, through, why: 'age' }, signer);
+        await world.write([...others.slice(0, -1), [...others.at(-1)!, pruned]]);
+        expect(await world.verify()).toMatchObject({ what: 'removed', file: world.file(1), line: 1 });
+      }
+      const pruned = formatSigned(link, 0, { kind: 'pruned', chain, through, why: 'age' }, world.machine.signer);
+      await world.write([...others.slice(0, -1), [...others.at(-1)!, pruned]]);
+      expect(await world.verify()).toMatchObject({ kind: 'intact', firstSeq: first!.length + 1 });
     });
 
     it('cannot be carried to another chain of the same machine', async () => {
@@ -246,6 +267,8 @@ describe('verifyChain', () => {
   it('reads no line that is too long for a record', async () => {
     const world = await World.written();
     await world.writeBytes([Buffer.alloc(maxLineBytes * 4, 'x')]);
+    expect(await world.verify()).toMatchObject({ kind: 'broken', line: 1 });
+    await truncate(world.file(1), 2 ** 36); // Of holes: whoever reads it to its end does not come back.
     expect(await world.verify()).toMatchObject({ kind: 'broken', line: 1 });
   });
 
