@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, interactionPolicy, Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 import { accessTokenPrefix, digest, mintToken, refreshTokenPrefix } from '../token.ts';
 import { acceptableMetadata, clientName, type ClientMetadata } from './clientMetadata.ts';
-import { fetchMetadata } from './metadataFetch.ts';
+import { fetchMetadata, type MetadataFetchOptions } from './metadataFetch.ts';
 import type { OAuthPayload, OAuthState } from './oauthState.ts';
 import { busyPage, closedPage, errorPage, lostPage, waitingPage, type Page } from './pages.ts';
 import type { PairingClient, PairingDesk, PairingTerms } from './pairingDesk.ts';
@@ -29,6 +29,7 @@ export type AuthorizationServerOptions = {
   desk: PairingDesk;
   /** Why the policy does not let a client's document be fetched from `host:port`; `undefined` when it does. */
   mayFetch: (host: string) => string | undefined;
+  fetching?: Omit<MetadataFetchOptions, 'mayFetch'>;
   /** The developer said yes: makes the grant. */
   addGrant: (client: PairingClient, terms: PairingTerms) => Promise<{ id: string; expiresMs: number }>;
   /** A client gave it back, or a token of it was used twice. */
@@ -176,7 +177,8 @@ function makeProvider(issuer: string, options: AuthorizationServerOptions): Prov
   return provider;
 }
 
-function configuration({ resource, mayFetch, log }: AuthorizationServerOptions): Configuration {
+function configuration({ resource, mayFetch, fetching, log }: AuthorizationServerOptions): Configuration {
+  const fetchedFor = new WeakSet<IncomingMessage>();
   const { Check, Prompt } = interactionPolicy;
   const everyTime = new Check('pairing', 'the developer lets each agent in', (ctx) => {
     const result = ctx.oidc.result as { consent?: { grantId?: string } } | undefined;
@@ -240,7 +242,7 @@ function configuration({ resource, mayFetch, log }: AuthorizationServerOptions):
       ctx.body = body;
     },
     fetch: async (address) => {
-      const { status, headers, body } = await fetchMetadata(address as string, { mayFetch });
+      const { status, headers, body } = await fetchMetadata(address as string, { mayFetch, ...fetching });
       if (status !== 200) return new Response(null, { status: 502 });
       const told = JSON.parse(body.toString('utf8')) as ClientMetadata;
       return new Response(JSON.stringify({ ...told, ...acceptableMetadata(told) }), { status, headers });
@@ -265,7 +267,9 @@ function configuration({ resource, mayFetch, log }: AuthorizationServerOptions):
         enabled: true,
         ack: 'draft-02',
         allowFetch: async (ctx, clientId) => {
-          if (ctx.oidc.route !== 'authorization') return false; // Only a person's request is worth a fetch.
+          // Only a person's request is worth a fetch, and only one.
+          if (ctx.oidc.route !== 'authorization' || fetchedFor.has(ctx.req)) return false;
+          fetchedFor.add(ctx.req);
           const url = new URL(clientId);
           const problem = mayFetch(`${url.hostname}:${url.port || 443}`);
           if (problem !== undefined) log(`oauth: the client ${clientId} cannot be looked up: ${problem}`);

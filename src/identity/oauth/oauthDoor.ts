@@ -27,6 +27,8 @@ export type OAuthDoorOptions = {
   clock: Clock;
   grants: GrantStore;
   mayFetch: AuthorizationServerOptions['mayFetch'];
+  /** For tests: hosts of documents on this machine. */
+  fetching?: AuthorizationServerOptions['fetching'];
   /** Whether the policy lets any client's document be fetched: only then is it offered. */
   documents: () => boolean;
   addGrant: (client: PairingClient, terms: PairingTerms) => Promise<Grant>;
@@ -139,9 +141,10 @@ export class OAuthDoor {
   #server(resource: string): Promise<AuthorizationServer> {
     const known = this.#servers.get(resource);
     if (known) return known;
-    const { mayFetch, addGrant, endGrant, log } = this.#options;
+    const { mayFetch, addGrant, endGrant, log, fetching } = this.#options;
+    const parts = { resource, state: this.#state, desk: this.desk, mayFetch, addGrant, endGrant, log };
     const made = import('./authorizationServer.ts').then(({ makeAuthorizationServer }) =>
-      makeAuthorizationServer({ resource, state: this.#state, desk: this.desk, mayFetch, addGrant, endGrant, log }),
+      makeAuthorizationServer({ ...parts, ...(fetching ? { fetching } : {}) }),
     );
     this.#servers.set(resource, made);
     return made;

@@ -1,0 +1,60 @@
+// Programs of others that our own are held against, installed from npm beside the repository's own packages: some need
+// a newer Node than ours runs on, which npm has, too. Installed once, kept under `.vscode-test/`, which git ignores.
+import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
+
+const packages = [
+  'mcp-remote@0.15.1',
+  '@modelcontextprotocol/conformance@0.2.0-alpha.12',
+  `node-linux-${process.arch}@22.23.3`,
+];
+
+export type PeerTools = { node: string; mcpRemote: string; conformance: string };
+
+export async function peerTools(): Promise<PeerTools> {
+  const folder = resolve('.vscode-test', `peers-${packages.join('+').replaceAll(/[^\w.+-]/g, '_')}`);
+  if (!existsSync(folder)) await install(folder);
+  const modules = join(folder, 'node_modules');
+  return {
+    node: join(modules, `node-linux-${process.arch}/bin/node`),
+    mcpRemote: join(modules, 'mcp-remote/dist/proxy.js'),
+    conformance: join(modules, '@modelcontextprotocol/conformance/dist/index.js'),
+  };
+}
+
+async function install(folder: string): Promise<void> {
+  const unfinished = `${folder}.${process.pid}`;
+  await mkdir(unfinished, { recursive: true });
+  await writeFile(join(unfinished, 'package.json'), '{"private":true}');
+  const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await promisify(execFile)('npm', ['install', ...flags, ...packages], { cwd: unfinished });
+  // Whoever was first is as good as we are.
+  await rename(unfinished, folder).catch(() => rm(unfinished, { recursive: true }));
+}
+
+export type Peer = {
+  child: ChildProcessByStdio<null, Readable, Readable>;
+  /** Both streams together. */
+  said: () => string;
+  ended: Promise<number | null>;
+};
+
+/** Ended with the test. */
+export function startPeer(command: string, args: readonly string[], env: Record<string, string>): Peer {
+  const { NODE_OPTIONS: _ours, ...inherited } = process.env;
+  const child = spawn(command, args, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  const ended = new Promise<number | null>((settle) => child.once('close', settle));
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  return { child, said: () => text, ended };
+}
