@@ -110,11 +110,13 @@ export class RunningTunnel {
           open,
         ),
       );
-      if (open.aborted) throw new TunnelError('CANCELLED', 'the tunnel was closed while it was being opened');
+      open.throwIfAborted();
       this.#options.oauth?.announce(publicUrls(this.#carrier));
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
       this.#become(tunnelState(this.#carrier.state));
-    } catch (error) {
+    } catch (cause) {
+      const message = 'the tunnel was closed while it was being opened';
+      const error = open.aborted ? new TunnelError('CANCELLED', message, { cause }) : cause;
       await this.#lifetime.close();
       throw this.#endedBy ?? error;
     }
