@@ -36,6 +36,7 @@ export class RelayedTunnel {
         context: certificate.context,
         onRequest: (request, response, visitor) => serve(request, response, { carrier: kind, visitor, hostnames }),
         clock,
+        onSilentLeave: silentLeaveLog(log, clock),
       }),
     );
     this.#connector = this.#lifetime.add(
@@ -81,4 +82,16 @@ export class RelayedTunnel {
       },
     };
   }
+}
+
+/** The likeliest first mistake of somebody who connects a client leaves no other trace; said once a minute at most. */
+function silentLeaveLog(log: (message: string) => void, clock: Clock): (visitor: string) => void {
+  let saidMs = -Infinity;
+  return (visitor) => {
+    if (clock.now() - saidMs < 60_000) return;
+    saidMs = clock.now();
+    log(
+      `the client at ${visitor} left without asking anything: does it trust the CA file (NODE_EXTRA_CA_CERTS for Node)?`,
+    );
+  };
 }

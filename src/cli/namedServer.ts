@@ -9,10 +9,13 @@ export async function namedServer(
   context: CommandContext,
   peer: HelperPeer,
   name: string | undefined,
-  { url }: { url?: string },
+  { url, tools }: { url?: string; tools?: readonly string[] },
 ): Promise<Pick<OpenTunnel, 'server' | 'consent'>> {
   const [command, ...args] = context.commandLine;
   const given = [name, url, command].filter((value) => value !== undefined);
+  if (given.length === 0 && tools !== undefined) {
+    throw new TunnelError('USAGE', `every word after --tools is a tool (${tools.join(', ')}): put NAME before it`);
+  }
   if (given.length !== 1) {
     throw new TunnelError(
       'USAGE',
@@ -58,11 +61,13 @@ export function nameOfCommand(command: string, args: readonly string[]): string 
   return 'server';
 }
 
-function nameOfUrl(url: string): string {
-  try {
-    const { hostname, port } = new URL(url);
-    return port === '' ? hostname : `${hostname}-${port}`;
-  } catch {
-    throw new TunnelError('USAGE', `“${url}” is not a URL: write it like http://localhost:3000/mcp`);
+function nameOfUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    const example = /^[\w.[\]:-]+(?:\/.*)?$/.test(text)
+      ? `http://${text.replace(/^\/+/, '')}`
+      : 'http://localhost:3000/mcp';
+    throw new TunnelError('USAGE', `“${text}” is not the URL of a server: write it like ${example}`);
   }
+  return url.port === '' ? url.hostname : `${url.hostname}-${url.port}`;
 }

@@ -71,7 +71,8 @@ function currentFolder(): string {
 }
 
 function isCancelled(error: unknown): boolean {
-  return error instanceof TunnelError && (error.code === 'CANCELLED' || error.code === 'CLOSED');
+  if (error instanceof TunnelError) return error.code === 'CANCELLED' || error.code === 'CLOSED';
+  return error instanceof Error && error.name === 'AbortError'; // What Node and undici throw when a signal ends their work.
 }
 
 if (require.main === module) runHelper();

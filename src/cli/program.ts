@@ -121,5 +121,8 @@ function usageError(error: CommanderError): TunnelError {
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')
     .trim();
-  return new TunnelError('USAGE', message, { cause: error });
+  const forgotten = /too many arguments for 'expose'/.test(message)
+    ? '; to run a command write: expose -- COMMAND ARG…'
+    : '';
+  return new TunnelError('USAGE', `${message}${forgotten}`, { cause: error });
 }

@@ -19,6 +19,8 @@ const entrySchema = z.object({
   instance: z.string().min(1),
   port: z.int().min(1).max(65_535).optional(),
   holder: z.string().optional(),
+  /** A person chose the label: it is taken again only when it is named again. */
+  named: z.boolean().optional(),
   usedMs: z.number(),
 });
 const bookSchema = z.object({ version: z.literal(1), tunnels: z.array(entrySchema) });
@@ -43,8 +45,8 @@ export class TunnelBook {
   }
 
   /**
-   * The entry for this server and destination: the one of last time when nobody holds it, else a new one with a
-   * hostname of its own. A wanted `name` that another live tunnel has is a `CONFLICT` that says so.
+   * The entry for this server and destination: the one of last time when nobody holds it and nobody chose its name,
+   * else a new one with a hostname of its own. A wanted `name` that another live tunnel has is a `CONFLICT` that says so.
    */
   async take(server: { id: string; name: string }, destination: Destination, name?: string): Promise<BookEntry> {
     const problem = name === undefined ? undefined : labelProblem(name);
@@ -68,6 +70,7 @@ export class TunnelBook {
         label: known?.label ?? name ?? this.#freshLabel(server.name, entries, place),
         instance: known?.instance ?? randomUUID(),
         ...(known?.port === undefined ? {} : { port: known.port }),
+        ...((known ? known.named : name !== undefined) ? { named: true } : {}),
         holder: this.#options.helperId,
         usedMs: this.#options.clock.now(),
       };
@@ -94,7 +97,7 @@ export class TunnelBook {
 
   async #firstFree(entries: BookEntry[], key: string): Promise<BookEntry | undefined> {
     for (const entry of entries) {
-      if (entry.key.startsWith(`${key}@`) && !(await this.#isHeld(entry))) return entry;
+      if (entry.key.startsWith(`${key}@`) && !entry.named && !(await this.#isHeld(entry))) return entry;
     }
     return undefined;
   }

@@ -8,8 +8,8 @@ import type { DestinationEntry, Policy } from './policySchema.ts';
 
 export type Verdict =
   | { kind: 'allow'; rule: string }
-  /** `entry` is the JSON of what is missing; `mayAllow`: adding it to the user's file is enough. */
-  | { kind: 'deny'; reason: string; file: string; entry: string; mayAllow: boolean };
+  /** `entry` is the JSON of what is missing; `mayAllow`: adding it to the user's file is enough; `unreadable`: the file is damaged. */
+  | { kind: 'deny'; reason: string; file: string; entry: string; mayAllow: boolean; unreadable?: true };
 
 export type Dialled =
   | { carrier: string; host?: string; pin?: string; publicName?: string }
@@ -89,7 +89,7 @@ function judge({ layers }: MergedPolicy, { section, what, entry, find }: Questio
   const missing = JSON.stringify(entry);
   if (first.kind === 'broken') {
     const reason = `${what} is denied, because a policy file cannot be read: ${first.error.message}`;
-    return { kind: 'deny', reason, file, entry: missing, mayAllow: false };
+    return { kind: 'deny', reason, file, entry: missing, mayAllow: false, unreadable: true };
   }
   const reason = `${what} is not allowed: ${section} in ${file} has no entry ${missing}`;
   return { kind: 'deny', reason, file, entry: missing, mayAllow: origin === 'user' && section === 'destinations' };

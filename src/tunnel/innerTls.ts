@@ -52,6 +52,8 @@ export type InnerTlsOptions = {
     visitor: string,
   ) => void;
   clock: Clock;
+  /** An agent left before it asked anything, as clients do that do not trust the certificate. */
+  onSilentLeave?: (visitor: string) => void;
   timings?: Partial<InnerTlsTimings>;
 };
 
@@ -61,6 +63,8 @@ export class InnerTls {
   readonly #http1: Server;
   readonly #http2: Http2SecureServer;
   readonly #connections = new Set<TLSSocket>();
+  /** Connections on which nothing was asked yet. */
+  readonly #silent = new WeakSet<object>();
   #closed = false;
 
   constructor(options: InnerTlsOptions) {
@@ -75,7 +79,10 @@ export class InnerTls {
         keepAliveTimeout: idleMs,
         connectionsCheckingInterval: checkMs,
       },
-      (request, response) => options.onRequest(request, response, visitorOf(request.socket)),
+      (request, response) => {
+        this.#silent.delete(request.socket);
+        options.onRequest(request, response, visitorOf(request.socket));
+      },
     );
     this.#http1.on('clientError', refuse);
     this.#http1.emit('listening'); // It never listens, but from then on it looks after slow requests.
@@ -104,13 +111,16 @@ export class InnerTls {
     const deadline = this.#options.clock.after(this.#timings.handshakeMs, () => socket.destroy());
     socket.on('error', () => {}); // A stranger's TLS went wrong; 'close' follows.
     socket.on('_tlsError', () => socket.destroy()); // Of an established connection Node tells only this way.
+    this.#silent.add(socket);
     socket.once('close', () => {
+      if (!this.#closed && this.#silent.has(socket)) this.#options.onSilentLeave?.(visitor);
       deadline.cancel();
       this.#connections.delete(socket);
       stream.destroy();
     });
     socket.once('secure', () => {
       deadline.cancel();
+      if (socket.alpnProtocol === 'h2') this.#silent.delete(socket);
       Object.assign(socket, { secureConnecting: false }); // As `tls.Server` does; HTTP/2 would wait for ever.
       if (socket.alpnProtocol === 'h2') this.#http2.emit('secureConnection', socket);
       else this.#http1.emit('connection', socket);

@@ -167,9 +167,11 @@ export class StdioSession {
 
   #startFailure(what: string): TunnelError {
     const { noise, stderr } = this.#child.lastWords;
-    const shown = noise ?? stderr.at(-1);
+    const shown = noise ?? stderr.findLast((line) => /error|cannot|fail|fatal/i.test(line)) ?? stderr.at(-1);
     const words =
-      shown === undefined ? '' : `; ${noise === undefined ? 'its last words' : 'it printed'}: ${shown.slice(0, 200)}`;
+      shown === undefined
+        ? ''
+        : `; ${noise === undefined ? 'its last words' : 'it printed'}: ${shown.trim().slice(0, 200)}`;
     return new TunnelError('UPSTREAM_START', `the server ${what}${words}`, { data: this.#stderr() });
   }
 

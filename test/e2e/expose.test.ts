@@ -147,6 +147,22 @@ describe('what cannot be exposed', () => {
     ],
     ['an unknown carrier', ['--carrier', 'pigeon', '--', ...everything], 2, 'USAGE', /pigeon/],
     ['nothing', [], 2, 'USAGE', /name one server/],
+    ['a name that --tools has taken', ['--tools', 'get-*', 'everything'], 2, 'USAGE', /put NAME before it/],
+    ['a command without --', ['node', 'server.js'], 2, 'USAGE', /expose -- COMMAND/],
+    [
+      'a URL without http://',
+      ['--url', 'localhost:3000/mcp'],
+      2,
+      'USAGE',
+      /write it like http:\/\/localhost:3000\/mcp/,
+    ],
+    [
+      'with a policy file that is damaged',
+      ['--policy', '/dev/null', '--', ...everything],
+      3,
+      'POLICY_INVALID',
+      /\/dev\/null/,
+    ],
     ['a name that is no hostname', ['--name', 'xn--bad', '--', ...everything], 2, 'USAGE', /xn--/],
     ['a server that is not there', ['nobody'], 2, 'NOT_FOUND', /nobody/],
   ];

@@ -66,7 +66,7 @@ describe('an edge in a process of its own', () => {
     expect((await second.client.listTools()).tools.length).toBeGreaterThan(5);
 
     await first.command.stop('SIGKILL');
-    const restarted = await exposeThrough(home, edge, 'mine', false);
+    const restarted = await exposeThrough(home, edge);
     expect(restarted.ready.url).toBe(access.url);
     const third = await connectSdkAgent(restarted.ready);
     expect((await third.client.listTools()).tools.length).toBeGreaterThan(5);
@@ -77,7 +77,7 @@ describe('an edge in a process of its own', () => {
     const edge = await startEdge(edgeData);
     await exposeThrough(await enrolledHome(edgeData, edge), edge);
     const other = await enrolledHome(edgeData, edge);
-    const words = exposeWords(edge, 'mine');
+    const words = exposeWords(edge);
     const refused = await runCommand(words, { home: other });
     expect(refused.code).toBe(4);
     expect(refused.lines.at(-1)).toMatchObject({ event: 'error', code: 'ROUTE_DENIED' });
@@ -88,7 +88,7 @@ describe('an edge in a process of its own', () => {
     const edge = await startEdge(edgeData);
     const home = await temporaryFolder();
     await runCommand(['allow', 'add', 'edge', edge.place], { home });
-    const unenrolled = await runCommand(exposeWords(edge, 'mine'), { home });
+    const unenrolled = await runCommand(exposeWords(edge), { home });
     expect(unenrolled.code).toBe(4);
     expect(unenrolled.lines.at(-1)).toMatchObject({ code: 'NOT_ENROLLED' });
 
@@ -154,18 +154,12 @@ async function enrolledHome(data: string, edge: RunningEdge): Promise<string> {
   return home;
 }
 
-function exposeWords(edge: RunningEdge, name: string | undefined): string[] {
-  const named = name === undefined ? [] : ['--name', name];
-  return ['expose', '--json', '--carrier', 'edge', '--edge', edge.place, ...named, '--', ...everything];
+function exposeWords(edge: RunningEdge): string[] {
+  return ['expose', '--json', '--carrier', 'edge', '--edge', edge.place, '--name', 'mine', '--', ...everything];
 }
 
-async function exposeThrough(
-  home: string,
-  edge: RunningEdge,
-  name = 'mine',
-  named = true,
-): Promise<{ command: RunningCommand; ready: Ready }> {
-  const command = startCommand(exposeWords(edge, named ? name : undefined), { home });
+async function exposeThrough(home: string, edge: RunningEdge): Promise<{ command: RunningCommand; ready: Ready }> {
+  const command = startCommand(exposeWords(edge), { home });
   return { command, ready: (await command.line('ready')) as unknown as Ready };
 }
 

@@ -82,6 +82,21 @@ describe('an embedded tunnel', () => {
     await once(session, 'close');
   });
 
+  it('tells of a client that does not trust it, once and not for each attempt', async () => {
+    const here = await machine();
+    const { port = 0 } = await open(here);
+    const stranger = await anAuthority();
+    const target = { hostname: 'localhost', port, ca: stranger.certificatePem };
+    await expect(callHttp1(target)).rejects.toThrow();
+    await until(() => here.log.length === 1);
+    expect(here.log[0]).toMatch(
+      /^the client at 127\.0\.0\.1:\d+ left without asking anything: does it trust the CA file/,
+    );
+    await expect(callHttp1(target)).rejects.toThrow();
+    expect((await callHttp1({ ...target, ca: here.authority.certificatePem })).status).toBe(200);
+    expect(here.log).toHaveLength(1);
+  });
+
   it('keeps its port when it opens again, and takes another one when that is in use', async () => {
     const here = await machine();
     const first = await open(here);

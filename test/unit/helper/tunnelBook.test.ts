@@ -203,3 +203,16 @@ describe('the book', () => {
     );
   });
 });
+
+describe('a name that a person chose', () => {
+  it('is not taken again by an opening that chooses none', async () => {
+    const { book } = machine();
+    const unnamed = await book('one').take(server, embedded);
+    await book('one').release(unnamed.instance);
+    const named = await book('one').take(server, embedded, 'mine');
+    await book('one').release(named.instance);
+    const again = await book('one').take(server, embedded);
+    expect(again.label).toBe(unnamed.label);
+    expect((await book('one').take(server, embedded, 'mine')).instance).toBe(named.instance);
+  });
+});
