@@ -30,11 +30,14 @@ export type Signer = {
 const MARK = ',"signature":"';
 const ENDING = /,"signature":"([0-9a-f]{128})"\}$/;
 
+/** RFC 8410 §4: what stands before the 32 bytes of every such key. */
+const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
+
 /** No signature made for something else can be passed off as one of a record. */
 const DOMAIN = 'mcp-tunnel audit record\n';
 
-export function makeSigner(privateKey: KeyObject, publicKey: string): Signer {
-  return { publicKey, sign: (bytes) => sign(null, bytes, privateKey) };
+export function makeSigner(privateKey: KeyObject): Signer {
+  return { publicKey: publicKeyHex(createPublicKey(privateKey)), sign: (bytes) => sign(null, bytes, privateKey) };
 }
 
 export function formatSigned(link: Link, atMs: number, record: SignedRecord, signer: Signer): string {
@@ -62,7 +65,11 @@ export function isSignedBy(publicKey: string, line: Uint8Array): boolean {
   return verify(null, signed, publicKeyOf(publicKey), Buffer.from(ending[1], 'hex'));
 }
 
+/** The public key as 64 hex digits: what stands behind the algorithm in its SPKI. */
+export function publicKeyHex(key: KeyObject): string {
+  return key.export({ type: 'spki', format: 'der' }).subarray(SPKI_ED25519.length).toString('hex');
+}
+
 function publicKeyOf(hex: string): KeyObject {
-  const x = Buffer.from(hex, 'hex').toString('base64url');
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+  return createPublicKey({ key: Buffer.concat([SPKI_ED25519, Buffer.from(hex, 'hex')]), format: 'der', type: 'spki' });
 }

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
-import { makeSigner, type Signer } from './signedRecord.ts';
+import { makeSigner, publicKeyHex, type Signer } from './signedRecord.ts';
 
 export type KeyFiles = {
   /** PKCS #8 PEM. */
@@ -20,13 +20,13 @@ export async function loadSigner(files: PrivateFiles, paths: KeyFiles): Promise<
   const publicKey = createPublicKey(privateKey);
   const publicText = publicKey.export({ type: 'spki', format: 'pem' }).toString();
   if ((await files.read(paths.public)) !== publicText) await files.write(paths.public, publicText);
-  return makeSigner(privateKey, asHex(publicKey));
+  return makeSigner(privateKey);
 }
 
 /** The public key as 64 hex digits; `undefined` when this machine has none yet. Throws `CONFIG_INVALID`. */
 export async function readPublicKey(files: PrivateFiles, paths: KeyFiles): Promise<string | undefined> {
   const text = await files.read(paths.public);
-  return text === undefined ? undefined : asHex(parse(paths.public, () => createPublicKey(text)));
+  return text === undefined ? undefined : publicKeyHex(parse(paths.public, () => createPublicKey(text)));
 }
 
 function newKey(): string {
@@ -42,8 +42,4 @@ function parse(file: string, read: () => KeyObject): KeyObject {
     throw new TunnelError('CONFIG_INVALID', `${file} is not a PEM key: ${advice}`, { cause, data: { file } });
   }
   throw new TunnelError('CONFIG_INVALID', `${file} is not an Ed25519 key: ${advice}`, { data: { file } });
-}
-
-function asHex(key: KeyObject): string {
-  return Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url').toString('hex');
 }

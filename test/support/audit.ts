@@ -1,5 +1,5 @@
 // A machine that writes audit logs: its key, its clock, a folder of its own.
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
 import type { AuditEvent } from '../../src/audit/auditEvent.ts';
@@ -9,9 +9,7 @@ import { FakeClock } from './fakeClock.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 
 export function aSigner(): Signer {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
-  return makeSigner(privateKey, Buffer.from(x, 'base64url').toString('hex'));
+  return makeSigner(generateKeyPairSync('ed25519').privateKey);
 }
 
 export type Writing = {
