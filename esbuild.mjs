@@ -19,7 +19,7 @@ const common = {
 const onDemand = {
   name: 'on-demand',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /\/(demoAgent|authorizationServer)\.ts$/ }, ({ kind, path }) =>
+    onResolve({ filter: /\/(demoAgent|authorizationServer|pairPrompts)\.ts$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
     ),
 };
@@ -42,6 +42,7 @@ const node = {
 const targets = [
   { ...node, entryPoints: ['src/cli/product.ts'], outfile: 'dist/helper.js' },
   { ...node, entryPoints: ['src/cli/demoAgent.ts'], outfile: 'dist/demoAgent.js' },
+  { ...node, entryPoints: ['src/cli/pairPrompts.ts'], outfile: 'dist/pairPrompts.js' },
   {
     ...node,
     entryPoints: ['src/identity/oauth/authorizationServer.ts'],

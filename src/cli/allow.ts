@@ -2,6 +2,7 @@
 // again within a second.
 import { fromErrorInfo, TunnelError } from '../core/errors.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
+import { parseHostPattern } from '../policy/hostPattern.ts';
 import type { DestinationEntry } from '../policy/policySchema.ts';
 import { noteInAudit } from './auditNote.ts';
 import type { CommandContext } from './command.ts';
@@ -15,7 +16,7 @@ export async function allowAdd(context: CommandContext, words: Words, options: {
   const file = await withPolicy(context, (policy) => policy.allowDestination(entry));
   await noteInAudit(context, { kind: 'policy', event: 'allowed', entry: JSON.stringify(entry), file });
   context.output.event({ event: 'allowed', entry, file });
-  context.output.line(`Tunnels may go to ${describe(entry)}, says ${file}.`);
+  context.output.line(`${sentence(entry, 'may')}, says ${file}.`);
 }
 
 export async function allowRemove(context: CommandContext, words: Words): Promise<void> {
@@ -23,7 +24,7 @@ export async function allowRemove(context: CommandContext, words: Words): Promis
   const file = await withPolicy(context, (policy) => policy.removeDestination(entry));
   await noteInAudit(context, { kind: 'policy', event: 'removed', entry: JSON.stringify(entry), file });
   context.output.event({ event: 'removed', entry, file });
-  context.output.line(`Tunnels may no longer go to ${describe(entry)}, says ${file}; open ones end within a second.`);
+  context.output.line(`${sentence(entry, 'may no longer')}, says ${file}; it counts within a second.`);
 }
 
 /** Every file that governs this folder, since a destination must be in all of them. Throws `POLICY_INVALID`. */
@@ -42,16 +43,26 @@ export async function allowList(context: CommandContext): Promise<void> {
   if (problem) throw fromErrorInfo(problem);
 }
 
-/** `embedded`, or `edge HOST[:PORT]`. */
+/** `embedded`, `edge HOST[:PORT]`, or `client-metadata HOST[:PORT]`, which agents that pair may be looked up at. */
 function entryOf([carrier, host]: Words): DestinationEntry {
   if (carrier === 'embedded') {
     if (host !== undefined) throw new TunnelError('USAGE', 'embedded is this machine itself and takes no host');
     return { carrier };
   }
+  if (carrier === 'client-metadata') {
+    const known = host !== undefined && parseHostPattern(host);
+    if (!known) throw new TunnelError('USAGE', 'name the host: client-metadata claude.ai');
+    return { service: carrier, host };
+  }
   if (carrier !== 'edge')
     throw new TunnelError('USAGE', `there is no carrier “${carrier ?? ''}”: use embedded or edge`);
   if (host === undefined) throw new TunnelError('USAGE', 'name the edge: edge edge.example.com');
   return { carrier, host: edgeHost(host) };
+}
+
+function sentence(entry: DestinationEntry, may: string): string {
+  if (entry.service !== undefined) return `Agents that ask to be let in ${may} be looked up at ${entry.host ?? ''}`;
+  return `Tunnels ${may} go to ${describe(entry)}`;
 }
 
 function describe({ carrier, service, host, publicName }: DestinationEntry): string {

@@ -20,6 +20,8 @@ export async function announceTunnel(
   if (loopbackUrl !== undefined)
     output.line('            ', { text: loopbackUrl, style: 'cyan' }, '  (where *.localhost does not resolve)');
   output.line('  Token     ', tokenFile ?? token);
+  if (tunnel.pairAttempts !== undefined)
+    output.line('  OAuth     ', 'agents that cannot be given a token get the URL alone, and ask to be let in');
   if (caFile !== undefined) output.line('  CA file   ', `${caFile}  (NODE_EXTRA_CA_CERTS for Node clients)`);
   if (tunnel.destination.carrier === 'embedded')
     output.line('  Reach     ', 'this machine only: agents elsewhere need `--carrier edge`');

@@ -46,12 +46,14 @@ export const commands: readonly CommandRow[] = [
         help: 'serve /healthz and /readyz on this loopback address',
         parse: listenAddress,
       },
+      { flags: '--oauth', help: 'let agents that cannot be given a token ask, by OAuth; you answer on this terminal' },
       { flags: '--traffic', help: 'with --json: one event for each finished exchange' },
     ],
     examples: [
       'expose -- node server.js stdio',
       'expose --url http://localhost:3000/mcp --carrier edge --edge edge.example.com',
       'expose everything --read-only --json',
+      'expose everything --oauth --carrier edge --edge edge.example.com',
     ],
     run: async (context, [name], options) => (await import('./expose.ts')).expose(context, name, options),
   },
@@ -113,7 +115,7 @@ export const commands: readonly CommandRow[] = [
     arguments: '<carrier> [host]',
     summary: 'let tunnels go to a destination: embedded, or edge HOST[:PORT]',
     options: [{ flags: '--pin <pin>', help: 'only while the edge has this key (sha256/…)', parse: pin }],
-    examples: ['allow add edge edge.example.com:443', 'allow add embedded'],
+    examples: ['allow add edge edge.example.com:443', 'allow add embedded', 'allow add client-metadata claude.ai'],
     run: async (context, words, options) => (await import('./allow.ts')).allowAdd(context, words, options),
   },
   {

@@ -9,6 +9,7 @@ import { TrafficFollower } from './followTraffic.ts';
 import { serveHealth } from './healthServer.ts';
 import { namedServer } from './namedServer.ts';
 import { startOwnHelper, type HelperPeer } from './ownHelper.ts';
+import { pairAtTerminal } from './pairAtTerminal.ts';
 
 export type ExposeOptions = {
   url?: string;
@@ -23,6 +24,7 @@ export type ExposeOptions = {
   tokenFile?: string;
   health?: HostPort;
   traffic?: boolean;
+  oauth?: boolean;
 };
 
 /** How long a new grant lasts when nobody says otherwise. */
@@ -66,6 +68,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.port === undefined ? {} : { port: options.port }),
       grant,
+      ...(options.oauth ? { auth: { oauth: true } } : {}),
     };
     const opened = await helper.peer.request('tunnel/open', request, signal);
     await announceTunnel(context, opened, options.tokenFile);
@@ -73,7 +76,9 @@ export async function expose(context: CommandContext, name: string | undefined, 
     ready = true;
     lastState = JSON.stringify(opened.tunnel.state);
     if (options.traffic || !output.json) await followTraffic(context, helper.peer, opened.tunnel.id);
-    await ended(AbortSignal.any([signal, closed.signal]));
+    const over = AbortSignal.any([signal, closed.signal]);
+    if (options.oauth) pairAtTerminal(context, helper.peer, opened.tunnel.id, over);
+    await ended(over);
     if (closed.signal.aborted) throw closed.signal.reason;
   } finally {
     if (health) await health.close();

@@ -6,6 +6,9 @@ import { plainJson, plainLine, plainText } from './plainText.ts';
 /** Samples (finished exchanges) are dropped while a reader that does not read leaves more than this waiting. */
 export const maxWaitingBytes = 1024 * 1024;
 
+/** Lines kept while a person is asked something; more are counted. */
+export const maxHeldLines = 200;
+
 export type OutputOptions = {
   stdout: Writable;
   stderr: Writable;
@@ -25,6 +28,8 @@ export class Output {
   readonly json: boolean;
   readonly #options: OutputOptions;
   #droppedSamples = 0;
+  #held: (() => void)[] | undefined;
+  #unseen = 0;
 
   constructor(options: OutputOptions) {
     this.json = options.json;
@@ -49,12 +54,30 @@ export class Output {
 
   /** A line for people. Nothing with `--json`. */
   line(...spans: Span[]): void {
-    if (!this.json) this.#options.stdout.write(`${render(spans, this.#options.colour.stdout)}\n`);
+    if (!this.json) this.#show(() => this.#options.stdout.write(`${render(spans, this.#options.colour.stdout)}\n`));
   }
 
   /** A line for people on stderr, with and without `--json`. */
   log(...spans: Span[]): void {
-    this.#options.stderr.write(`${render(spans, this.#options.colour.stderr)}\n`);
+    this.#show(() => this.#options.stderr.write(`${render(spans, this.#options.colour.stderr)}\n`));
+  }
+
+  /** Where a person is asked something: never among the lines that a program reads. */
+  get questions(): Writable {
+    return this.#options.stderr;
+  }
+
+  /** Lines wait until the returned function is called, so that they do not run through a question. */
+  hold(): () => void {
+    this.#held ??= [];
+    return () => {
+      const held = this.#held ?? [];
+      const unseen = this.#unseen;
+      this.#held = undefined;
+      this.#unseen = 0;
+      for (const show of held) show();
+      if (unseen > 0) this.line({ text: `… and ${unseen} more lines`, style: 'dim' });
+    };
   }
 
   /** Columns as wide as their content needs. A cell is one line. Nothing with `--json`. */
@@ -65,6 +88,12 @@ export class Output {
       row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ');
     this.line({ text: pad(head), style: 'dim' });
     for (const row of cells) this.line(pad(row));
+  }
+
+  #show(show: () => void): void {
+    if (!this.#held) show();
+    else if (this.#held.length < maxHeldLines) this.#held.push(show);
+    else this.#unseen += 1;
   }
 
   /** Resolves when everything was handed to the system, or its reader has gone. */

@@ -41,6 +41,16 @@ describe('allow', () => {
     expect(await listed()).toEqual([{ carrier: 'embedded' }, { carrier: 'edge', host: 'e.example.com:8443' }]);
   });
 
+  it('adds the hosts at which agents that pair may be looked up', async () => {
+    const entry = { service: 'client-metadata', host: 'claude.ai' };
+    const { code, events } = await world.run(['allow', 'add', 'client-metadata', 'claude.ai', '--json']);
+    expect([code, events]).toEqual([0, [{ event: 'allowed', entry, file: world.paths.userPolicy }]]);
+    expect(await listed()).toEqual([{ carrier: 'embedded' }, entry]);
+    expect(await world.run(['allow', 'remove', 'client-metadata', 'claude.ai'])).toMatchObject({ code: 0 });
+    expect(await world.run(['allow', 'add', 'client-metadata'])).toMatchObject({ code: 2 });
+    expect(await world.run(['allow', 'add', 'client-metadata', 'not a host'])).toMatchObject({ code: 2 });
+  });
+
   it('may close even this machine', async () => {
     await world.run(['allow', 'remove', 'embedded']);
     expect(await listed()).toEqual([]);
