@@ -51,8 +51,6 @@ export type GatewayOptions = {
   audit: AuditLog;
   traffic: TrafficLog;
   upstream: Upstream;
-  /** The way in by OAuth, on tunnels that have it. */
-  oauth?: OAuthDoor;
   log: (message: string) => void;
 };
 
@@ -63,6 +61,7 @@ export class Gateway {
   readonly #catalogue = new ToolCatalogue();
   readonly #serverRequests: ServerRequests;
   readonly #inFlight = new Map<Exchange, Principal>();
+  #oauth: OAuthDoor | undefined;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -78,6 +77,11 @@ export class Gateway {
       .finally(() => this.#inFlight.delete(exchange));
   };
 
+  /** From now on agents may also ask to be let in. */
+  letInBy(oauth: OAuthDoor): void {
+    this.#oauth = oauth;
+  }
+
   /** A grant was revoked: what it has open ends now. */
   endGrant(grant: string): void {
     for (const [exchange, principal] of this.#inFlight)
@@ -85,7 +89,7 @@ export class Gateway {
   }
 
   async #serve(exchange: Exchange): Promise<void> {
-    const { oauth } = this.#options;
+    const oauth = this.#oauth;
     const arrival = checkArrival(exchange.request, exchange.arrival, oauth);
     if (arrival.kind === 'options') return answerOptions(exchange);
     if (arrival.kind === 'refused') return refuseArrival(exchange, arrival.status, arrival.reason);
@@ -124,7 +128,8 @@ export class Gateway {
   }
 
   async #authenticate(exchange: Exchange): Promise<Principal | undefined> {
-    const { grants, throttle, audit, tunnel, serverId, oauth } = this.#options;
+    const { grants, throttle, audit, tunnel, serverId } = this.#options;
+    const oauth = this.#oauth;
     const authorization = exchange.headers['authorization'];
     const result = oauth?.authenticate(authorization) ?? grants.authenticate(authorization, serverId);
     if (result.kind === 'principal') {
@@ -289,7 +294,7 @@ export class Gateway {
       direction: 'agent-to-server',
       kind: 'http',
       httpMethod: request.method ?? '',
-      path: recordedPath(request, this.#options.oauth),
+      path: recordedPath(request, this.#oauth),
       visitor: arrival.visitor,
       headers: Object.entries(request.headers).flatMap(([name, value]) =>
         name.startsWith(':') || value === undefined ? [] : [[name, String(value)] as [string, string]],

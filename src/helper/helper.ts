@@ -9,7 +9,6 @@ import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { GrantStore } from '../identity/grants.ts';
-import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
@@ -135,7 +134,7 @@ export class Helper {
       grants,
       policy,
       notes: this.#notes,
-      deskOf: (tunnel) => this.#tunnels.get(tunnel)?.desk,
+      tunnel: (id) => this.#tunnels.get(id),
       log: (message) => this.#log('info', message),
     });
     this.#guardian = lifetime.add(new ProcessGuardian());
@@ -184,9 +183,8 @@ export class Helper {
     let tunnel: RunningTunnel | undefined;
     let minted: { grant?: GrantInfo; token?: string } = {};
     try {
-      const id = randomUUID();
-      const oauth = request.auth?.oauth ? await this.pairing.door(id, server.id, entry.instance) : undefined;
-      tunnel = this.#begin(request, { id, server, transport, entry, carrier, dial, ...(oauth ? { oauth } : {}) });
+      tunnel = this.#begin(request, { server, transport, entry, carrier, dial });
+      if (request.auth?.oauth || (await this.pairing.hasAgents(entry.instance))) await this.pairing.enable(tunnel);
       await tunnel.start(signal);
       if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
       await this.#notes.tunnel('opened', tunnel.info());
@@ -204,12 +202,11 @@ export class Helper {
     }
   }
 
-  #begin(request: OpenTunnel, beginning: Beginning): RunningTunnel {
-    const { id, server, transport, entry, carrier, dial, oauth } = beginning;
+  #begin(request: OpenTunnel, { server, transport, entry, carrier, dial }: Beginning): RunningTunnel {
     if (this.#lifetime.closed) throw new TunnelError('CLOSED', 'the helper is ending');
     const { clock } = this.#options;
     const tunnel = new RunningTunnel({
-      id,
+      id: randomUUID(),
       server,
       destination: request.destination,
       entry,
@@ -223,7 +220,6 @@ export class Helper {
       limiter: this.#limiter,
       audit: this.audit,
       traffic: this.traffic,
-      ...(oauth ? { oauth } : {}),
       mayDial: (dialled) => dial.mayDial(dialled),
       log: (message) => this.#log('info', message),
     });
@@ -348,8 +344,6 @@ export class Helper {
 
 /** What a tunnel is made of, once everybody has agreed to it. */
 type Beginning = {
-  id: string;
-  oauth?: OAuthDoor;
   server: ResolvedServer;
   transport: ServerTransport;
   entry: BookEntry;

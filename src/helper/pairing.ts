@@ -6,6 +6,7 @@ import { errorInfo, TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
 import type { Grant, GrantStore } from '../identity/grants.ts';
 import { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
+import { parseOAuthFile } from '../identity/oauth/oauthStateFile.ts';
 import type { PairingClient, PairingDesk, PairingTerms } from '../identity/oauth/pairingDesk.ts';
 import { mayDial, namesService } from '../policy/destinations.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
@@ -15,6 +16,15 @@ import type { AuditNotes } from './auditNotes.ts';
 /** As the policy files name the fetching of documents in which clients describe themselves. */
 const service = 'client-metadata';
 
+export type PairableTunnel = {
+  readonly id: string;
+  readonly server: { id: string };
+  readonly entry: { instance: string };
+  /** `undefined` while agents cannot ask to be let in. */
+  readonly desk: PairingDesk | undefined;
+  letInBy(door: OAuthDoor): void;
+};
+
 export type PairingOptions = {
   files: PrivateFiles;
   path: string;
@@ -22,8 +32,7 @@ export type PairingOptions = {
   grants: GrantStore;
   policy: PolicyStore;
   notes: AuditNotes;
-  /** `undefined` for a tunnel that is not there, or has no such way in. */
-  deskOf: (tunnel: string) => PairingDesk | undefined;
+  tunnel: (id: string) => PairableTunnel | undefined;
   log: (message: string) => void;
 };
 
@@ -39,8 +48,21 @@ export class Pairing {
   readonly onPending = this.#pending.on;
   readonly onEnded = this.#ended.on;
 
-  /** The way in of a tunnel that is about to be opened. Throws `CONFIG_INVALID` or `STATE_UNWRITABLE`. */
-  async door(tunnel: string, serverId: string, instance: string): Promise<OAuthDoor> {
+  /** Whether agents were let in by this tunnel before: then its way in is there again. */
+  async hasAgents(instance: string): Promise<boolean> {
+    const { files, path } = this.#options;
+    return parseOAuthFile(await files.read(path), path).some((tunnel) => tunnel.instance === instance);
+  }
+
+  /** Gives a tunnel the way in. Throws `CONFIG_INVALID` or `STATE_UNWRITABLE`. */
+  async enable(tunnel: PairableTunnel): Promise<PairingDesk> {
+    const { id, server, entry } = tunnel;
+    const door = await this.#door(id, server.id, entry.instance);
+    if (!tunnel.desk) tunnel.letInBy(door); // Two may have asked at once.
+    return tunnel.desk ?? door.desk;
+  }
+
+  async #door(tunnel: string, serverId: string, instance: string): Promise<OAuthDoor> {
     const { files, path, clock, grants, policy, notes, log } = this.#options;
     const door = await OAuthDoor.open({
       files,
@@ -72,11 +94,14 @@ export class Pairing {
     return door;
   }
 
-  /** These throw `NOT_FOUND` for a tunnel that has no such way in. */
-  open(tunnel: string): PairingWindow {
-    return this.#desk(tunnel).open();
+  /** Throws `NOT_FOUND` for a tunnel that is not there, and as {@link enable}. */
+  async open(id: string): Promise<PairingWindow> {
+    const tunnel = this.#options.tunnel(id);
+    if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
+    return (tunnel.desk ?? (await this.enable(tunnel))).open();
   }
 
+  /** These throw `NOT_FOUND` for a tunnel where nobody can ask. */
   close(tunnel: string): void {
     this.#desk(tunnel).close();
   }
@@ -101,8 +126,8 @@ export class Pairing {
   }
 
   #desk(tunnel: string): PairingDesk {
-    const desk = this.#options.deskOf(tunnel);
-    if (!desk) throw new TunnelError('NOT_FOUND', 'agents cannot ask to be let in by this tunnel; open it with OAuth');
+    const desk = this.#options.tunnel(tunnel)?.desk;
+    if (!desk) throw new TunnelError('NOT_FOUND', 'no agent can ask to be let in by this tunnel; open pairing first');
     return desk;
   }
 }

@@ -35,8 +35,6 @@ export type RunningTunnelOptions = {
   limiter: RateLimiter;
   audit: AuditLog;
   traffic: TrafficLog;
-  /** Closed with the tunnel. */
-  oauth?: OAuthDoor;
   mayDial: (dialled: { carrier: string; host?: string; pin?: string }) => void;
   log: (message: string) => void;
 };
@@ -52,6 +50,7 @@ export class RunningTunnel {
   readonly #changed = new Emitter<void>();
   readonly #openedMs: number;
   #carrier: OpenCarrier | undefined;
+  #door: OAuthDoor | undefined;
   #state: TunnelState = { kind: 'starting', step: 'starting the server' };
   /** Why it was ended before it was open. */
   #endedBy: unknown;
@@ -63,7 +62,7 @@ export class RunningTunnel {
     this.entry = options.entry;
     this.#options = options;
     this.#openedMs = options.clock.now();
-    const { upstream, grants, throttle, policy, limiter, audit, traffic, oauth, clock, log } = options;
+    const { upstream, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
     this.#gateway = new Gateway({
       tunnel: options.id,
       serverId: options.server.id,
@@ -76,12 +75,16 @@ export class RunningTunnel {
       traffic,
       clock,
       log,
-      ...(oauth ? { oauth } : {}),
     });
-    if (oauth) {
-      this.#lifetime.add(oauth);
-      this.#lifetime.defer(oauth.desk.onChange(() => this.#changed.emit()));
-    }
+  }
+
+  /** From now on agents may ask to be let in; the door is closed with the tunnel. */
+  letInBy(door: OAuthDoor): void {
+    this.#door = this.#lifetime.add(door);
+    this.#lifetime.defer(door.desk.onChange(() => this.#changed.emit()));
+    if (this.#carrier) door.announce(publicUrls(this.#carrier));
+    this.#gateway.letInBy(door);
+    this.#changed.emit();
   }
 
   readonly onChange = this.#changed.on;
@@ -111,7 +114,7 @@ export class RunningTunnel {
         ),
       );
       open.throwIfAborted();
-      this.#options.oauth?.announce(publicUrls(this.#carrier));
+      this.#door?.announce(publicUrls(this.#carrier));
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
       this.#become(tunnelState(this.#carrier.state));
     } catch (cause) {
@@ -128,7 +131,7 @@ export class RunningTunnel {
 
   /** Where agents are let in by pairing, on a tunnel that allows it. */
   get desk(): PairingDesk | undefined {
-    return this.#options.oauth?.desk;
+    return this.#door?.desk;
   }
 
   get port(): number | undefined {

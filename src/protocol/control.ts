@@ -92,7 +92,7 @@ export type OpenTunnel = {
   grant: { name: string; scope: GrantScope; expiresMs: number } | { none: true };
   /** Hash of the launch plan that a person agreed to; else an earlier agreement must exist. */
   consent?: string;
-  /** `oauth`: agents that cannot be given a token may ask to be let in, by OAuth 2.1. */
+  /** `oauth`: agents that cannot be given a token may ask to be let in, by OAuth 2.1; so they may after `pair/open`. */
   auth?: { oauth?: boolean };
 };
 

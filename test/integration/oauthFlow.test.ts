@@ -94,7 +94,23 @@ describe('an agent without a token', () => {
     }
     expect((await call(tunnel, undefined)).headers.get('www-authenticate')).toBe('Bearer realm="mcp-tunnel"');
     expect(tunnel.opened.tunnel).not.toHaveProperty('pairAttempts');
-    await expect(tunnel.peer.request('pair/open', { tunnel: tunnel.id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const answer = { tunnel: tunnel.id, deny: true } as const;
+    await expect(tunnel.peer.request('pair/answer', answer)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(tunnel.peer.request('pair/open', { tunnel: 'none' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('finds it once the developer opens pairing there, and again whenever the tunnel comes back', async () => {
+    const home = await temporaryFolder();
+    const first = await aHelper({ home });
+    const plain = await anOAuthTunnel(first, { auth: {} });
+    await plain.peer.request('pair/open', { tunnel: plain.id });
+    expect((await plain.fetch(`${plain.origin}/.well-known/oauth-protected-resource`)).status).toBe(200);
+    const agent = await pairSdkAgent(plain);
+    await first.host.stop();
+    const world = await aHelper({ home });
+    const again = await anOAuthTunnel(world, { auth: {} });
+    expect((await call(again, agent.access)).status).toBe(200);
+    expect(again.opened.tunnel.pairAttempts).toBe(0);
   });
 });
 
