@@ -83,18 +83,25 @@ export function serveDriver(
   peer.handle('traffic/read', (params) => ready().traffic.read(params));
   peer.handle('traffic/get', ({ id }) => ready().traffic.get(id));
   peer.handle('traffic/clear', ({ tunnel }) => (ready().traffic.clear(tunnel), null));
-  const viewer = new Hints(options.clock, hintIntervalMs, () =>
-    peer.notify('traffic/changed', { head: ready().traffic.head }),
-  );
-  let watching: (() => void) | undefined;
+  const watch = (): (() => void) => {
+    const { traffic } = ready();
+    const hints = new Hints(options.clock, hintIntervalMs, () =>
+      peer.notify('traffic/changed', { head: traffic.head }),
+    );
+    const unsubscribe = traffic.onChange(() => hints.changed());
+    return () => {
+      unsubscribe();
+      hints.close(); // One that waits does not go out any more.
+    };
+  };
+  let unwatch: (() => void) | undefined;
   peer.handle('traffic/watch', ({ on }) => {
-    watching?.();
-    watching = on ? ready().traffic.onChange(() => viewer.changed()) : undefined;
+    unwatch?.();
+    unwatch = on ? watch() : undefined;
     return null;
   });
 
-  lifetime.add(viewer);
-  lifetime.defer(() => watching?.());
+  lifetime.defer(() => unwatch?.());
   peer.onClose(() => void lifetime.close());
   return lifetime;
 }

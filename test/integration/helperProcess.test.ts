@@ -76,6 +76,7 @@ describe('a helper that is killed', () => {
     const failed = waits.catch((error: unknown) => error);
     let servers: number[] = [];
     await until(async () => (servers = await childrenOf(first.pid, fixtureServer)).length > 0);
+    await until(async () => (await childrenOf(first.pid, 'trap')).length > 0); // Who guards it is there, too.
     first.child.kill('SIGKILL');
     expect(await failed).toMatchObject({ code: 'CLOSED' });
     await until(async () => (await Promise.all(servers.map(isAlive))).every((alive) => !alive));
