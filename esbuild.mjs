@@ -1,6 +1,6 @@
 // Builds dist/: the helper (which holds the product once), the command, the extension and the inspector's page.
 // `--watch` rebuilds on change, `--minify` is for the package.
-import { cp, mkdir, readFile, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { build, context } from 'esbuild';
 
@@ -77,3 +77,4 @@ if (flags.has('--watch')) {
   await Promise.all(targets.map((target) => build(target)));
 }
 await cp('src/webview/inspector.css', 'dist/webview/inspector.css');
+if (!flags.has('--watch')) await chmod('dist/cli.js', 0o755); // What `npm link` points at.

@@ -1,7 +1,8 @@
 // `mcp-tunnel expose`: one tunnel in the foreground, until SIGINT or SIGTERM.
 import { TunnelError } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
-import type { Destination, GrantScope, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
+import { Lifetime } from '../core/lifetime.ts';
+import type { Destination, GrantScope, OpenTunnel } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import { announceTunnel } from './announceTunnel.ts';
 import { exchangeLine } from './exchangeLine.ts';
@@ -9,6 +10,8 @@ import { TrafficFollower } from './followTraffic.ts';
 import { serveHealth } from './healthServer.ts';
 import { namedServer } from './namedServer.ts';
 import { startOwnHelper, type HelperPeer } from './ownHelper.ts';
+import { TunnelStates } from './tunnelStates.ts';
+import { untilAborted } from './untilAborted.ts';
 import { pairAtTerminal } from './pairAtTerminal.ts';
 
 export type ExposeOptions = {
@@ -31,59 +34,61 @@ export type ExposeOptions = {
 export const defaultExpiresMs = 8 * 60 * 60 * 1000;
 
 export async function expose(context: CommandContext, name: string | undefined, options: ExposeOptions): Promise<void> {
-  const { output, signal, clock } = context;
+  const { output, signal } = context;
   const destination = destinationOf(options);
-  const closed = new AbortController();
-  let tunnel: TunnelInfo | undefined;
-  let lastState = '';
-  const showState = ({ tunnels }: { tunnels: TunnelInfo[] }): void => {
-    tunnel = tunnels[0];
-    if (!tunnel || !ready || JSON.stringify(tunnel.state) === lastState) return;
-    lastState = JSON.stringify(tunnel.state);
-    output.event({ event: 'state', tunnel: tunnel.id, state: tunnel.state });
-    if (tunnel.state.kind === 'waiting') output.line({ text: tunnel.state.error.message, style: 'yellow' });
-    if (tunnel.state.kind === 'failed') closed.abort(failure(tunnel.state));
-  };
-  let ready = false;
-
-  const helper = await startOwnHelper(
-    context,
-    (peer) => {
-      peer.on('tunnels/changed', showState);
-      peer.on('log', ({ message }) => output.log({ text: message, style: 'dim' }));
-    },
-    options.policy === undefined ? {} : { policy: options.policy },
-  );
-  const health = options.health && (await serveHealth(options.health, () => tunnel, clock));
+  const states = new TunnelStates(output);
+  const lifetime = new Lifetime();
   try {
+    const helper = lifetime.add(await ownHelper(context, states, options));
+    const health =
+      options.health && lifetime.add(await serveHealth(options.health, () => states.tunnel, context.clock));
     const server = await namedServer(context, helper.peer, name, options);
-    const grant = {
-      name: `expose ${new Date(clock.now()).toISOString().slice(0, 16)}`,
-      scope: scopeOf(options),
-      expiresMs: clock.now() + (options.expires ?? defaultExpiresMs),
-    };
-    const request: OpenTunnel = {
-      ...server,
-      destination,
-      ...(options.name === undefined ? {} : { name: options.name }),
-      ...(options.port === undefined ? {} : { port: options.port }),
-      grant,
-      ...(options.oauth ? { auth: { oauth: true } } : {}),
-    };
-    const opened = await helper.peer.request('tunnel/open', request, signal);
+    const opened = await helper.peer.request(
+      'tunnel/open',
+      {
+        ...server,
+        destination,
+        ...(options.name === undefined ? {} : { name: options.name }),
+        ...(options.port === undefined ? {} : { port: options.port }),
+        grant: grantOf(context, options),
+        ...(options.oauth ? { auth: { oauth: true } } : {}),
+      },
+      signal,
+    );
+    // The token was made for this run: it ends with it. After a kill -9 it ends when it expires.
+    lifetime.defer(async () => void (await helper.peer.request('grants/revoke', { id: opened.grant!.id })));
     await announceTunnel(context, opened, options.tokenFile);
     if (health) output.event({ event: 'health', port: health.port });
-    ready = true;
-    lastState = JSON.stringify(opened.tunnel.state);
+    states.begin(opened.tunnel);
     if (options.traffic || !output.json) await followTraffic(context, helper.peer, opened.tunnel.id);
-    const over = AbortSignal.any([signal, closed.signal]);
+    const over = AbortSignal.any([signal, states.failed]);
     if (options.oauth) pairAtTerminal(context, helper.peer, opened.tunnel.id, over);
-    await ended(over);
-    if (closed.signal.aborted) throw closed.signal.reason;
+    await untilAborted(over);
+    if (states.failed.aborted) throw states.failed.reason;
   } finally {
-    if (health) await health.close();
-    await helper.stop();
+    await lifetime.close();
   }
+}
+
+async function ownHelper(
+  context: CommandContext,
+  states: TunnelStates,
+  { policy }: ExposeOptions,
+): Promise<{ peer: HelperPeer; close(): Promise<void> }> {
+  const prepare = (peer: HelperPeer): void => {
+    peer.on('tunnels/changed', ({ tunnels }) => states.changed(tunnels));
+    peer.on('log', ({ message }) => context.output.log({ text: message, style: 'dim' }));
+  };
+  const helper = await startOwnHelper(context, prepare, policy === undefined ? {} : { policy });
+  return { peer: helper.peer, close: () => helper.stop() };
+}
+
+function grantOf({ clock }: CommandContext, options: ExposeOptions): OpenTunnel['grant'] {
+  return {
+    name: `expose ${new Date(clock.now()).toISOString().slice(0, 16)}`,
+    scope: scopeOf(options),
+    expiresMs: clock.now() + (options.expires ?? defaultExpiresMs),
+  };
 }
 
 function destinationOf({ carrier = 'embedded', edge }: ExposeOptions): Destination {
@@ -107,15 +112,4 @@ async function followTraffic({ output }: CommandContext, peer: HelperPeer, tunne
     output.line(...exchangeLine(row));
   });
   await follower.start();
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
-function failure(state: Extract<TunnelInfo['state'], { kind: 'failed' }>): TunnelError {
-  return new TunnelError(state.error.code, state.error.message, state.error.data ? { data: state.error.data } : {});
 }

@@ -12,6 +12,8 @@ it('starts from a clean clone with the README’s first command', { timeout: 600
   await run('npm', ['ci', '--prefer-offline', '--no-progress'], clone);
   const { stdout } = await run('npm', ['start', '--', '--once'], clone);
   expect(stdout).toContain('exit code 3');
+  const { stdout: version } = await run('./dist/cli.js', ['--version'], clone); // As `npm link` calls it.
+  expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
   const { stdout: changed } = await run('git', ['status', '--porcelain'], clone);
   expect(changed).toBe('');
 });

@@ -43,6 +43,17 @@ describe('expose', () => {
     }
   });
 
+  it('lets nobody in with the token of a run that has ended', async () => {
+    const home = await temporaryFolder();
+    const first = await exposeEverything(home);
+    await connectSdkAgent(first.ready);
+    await first.command.stop();
+    const second = await exposeEverything(home, ['--read-only']);
+    expect(second.ready.url).toBe(first.ready.url);
+    expect((await post({ ...second.ready, token: first.ready.token }, '{}')).status).toBe(401);
+    expect((await post(second.ready, '{}')).status).toBe(400);
+  });
+
   it('keeps hostname and port when it is killed and started again, and leaves no server behind', async () => {
     const home = await temporaryFolder();
     const first = await exposeEverything(home);

@@ -1,0 +1,47 @@
+// What becomes of the one tunnel that `expose` runs: each change of state is told once, and a failure ends the command.
+import { fromErrorInfo } from '../core/errors.ts';
+import type { TunnelInfo } from '../protocol/control.ts';
+import type { Output } from './output.ts';
+
+export class TunnelStates {
+  readonly #output: Output;
+  readonly #failure = new AbortController();
+  #tunnel: TunnelInfo | undefined;
+  #told: string | undefined;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** The tunnel as it is now. */
+  get tunnel(): TunnelInfo | undefined {
+    return this.#tunnel;
+  }
+
+  /** Aborted, with the reason as a `TunnelError`, when the tunnel has failed for good. */
+  get failed(): AbortSignal {
+    return this.#failure.signal;
+  }
+
+  /** From here on changes are told; `tunnel` is what was told already. */
+  begin(tunnel: TunnelInfo): void {
+    this.#tunnel = tunnel;
+    this.#told = JSON.stringify(tunnel.state);
+  }
+
+  /** Takes the newest state of all tunnels of the helper. */
+  changed([tunnel]: readonly TunnelInfo[]): void {
+    if (!tunnel || this.#told === undefined) return;
+    const before = this.#tunnel?.state.kind;
+    this.#tunnel = tunnel;
+    const { id, state } = tunnel;
+    const news = JSON.stringify(state);
+    if (news === this.#told) return;
+    this.#told = news;
+    this.#output.event({ event: 'state', tunnel: id, state });
+    // Why it waits and when it dials again is in the log.
+    if (state.kind === 'connected' && before !== 'connected')
+      this.#output.line({ text: 'Connected again.', style: 'green' });
+    if (state.kind === 'failed') this.#failure.abort(fromErrorInfo(state.error));
+  }
+}
