@@ -7,6 +7,7 @@ export const commandIds = {
   copyClientConfig: 'mcpTunnel.copyClientConfig',
   copyToken: 'mcpTunnel.copyToken',
   openInspector: 'mcpTunnel.openInspector',
+  pairAgent: 'mcpTunnel.pairAgent',
   allowDestination: 'mcpTunnel.allowDestination',
   addServer: 'mcpTunnel.addServer',
   refreshServers: 'mcpTunnel.refreshServers',

@@ -8,6 +8,7 @@ import { commandIds, type CommandId } from './commandIds.ts';
 import { allowDestination } from './destinations.ts';
 import { exposeServer } from './expose.ts';
 import { showFailure } from './notify.ts';
+import { pairAgent } from './pairAgent.ts';
 import { openInspector, stopTunnel } from './tunnelCommands.ts';
 
 export type Command = (app: App, target?: unknown) => Promise<void> | void;
@@ -19,6 +20,7 @@ const table: Record<CommandId, Command> = {
   [commandIds.copyClientConfig]: copyClientConfig,
   [commandIds.copyToken]: copyToken,
   [commandIds.openInspector]: openInspector,
+  [commandIds.pairAgent]: pairAgent,
   [commandIds.allowDestination]: (app) => allowDestination(app),
   [commandIds.addServer]: addServer,
   [commandIds.refreshServers]: (app) => app.servers.refresh(),

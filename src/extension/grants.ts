@@ -28,7 +28,8 @@ function newGrant(app: App, serverName: string): { name: string; scope: object; 
   return { name: t('{0} from VS Code', serverName), scope: {}, expiresMs: app.clock.now() + expiryHours() * hourMs };
 }
 
-function expiryHours(): number {
+/** What the setting says. */
+export function expiryHours(): number {
   const set = workspace.getConfiguration(settingIds.section).get<unknown>(settingIds.grantExpiresHours);
   if (typeof set !== 'number' || !Number.isFinite(set)) return hours.fallback;
   return Math.min(hours.max, Math.max(hours.min, set));

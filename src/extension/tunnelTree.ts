@@ -4,6 +4,7 @@ import { formatDuration } from '../core/duration.ts';
 import type { AgentSeen, TunnelInfo, TunnelState } from '../protocol/control.ts';
 import { advise } from './advice.ts';
 import { commandIds } from './commandIds.ts';
+import { pairingNodes } from './pairingTree.ts';
 import type { Translate } from './translate.ts';
 import type { TreeIcon, TreeNode } from './treeNode.ts';
 import { ageLabel, destinationLabel, privacyLabel, stateLabel } from './wording.ts';
@@ -29,6 +30,7 @@ function tunnelNode(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode {
     subject: { kind: 'tunnel', tunnel },
     children: [
       ...problemNodes(tunnel, t),
+      ...pairingNodes(tunnel, nowMs, t),
       ...urlNodes(tunnel, t),
       destinationNode(tunnel, t),
       ...agentNodes(tunnel, nowMs, t),
