@@ -1,6 +1,7 @@
 // An agent that can be given no token pairs, through the tunnel: the MCP SDK's own client asks, a person reads a number
 // in a browser, the developer types it. What was granted is listed, narrowed, ended and remembered like any grant.
 import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { auth } from '@modelcontextprotocol/sdk/client/auth.js';
 import { describe, expect, it } from 'vitest';
 import { callHttp2, connectAgent2, openHttp1 } from '../support/agents.ts';
@@ -20,7 +21,7 @@ import {
   postForm,
   SdkProvider,
 } from '../support/oauth.ts';
-import { tunnelWorld } from '../support/oauthRaw.ts';
+import { authorizeUrl, tunnelWorld, verifier } from '../support/oauthRaw.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
 
@@ -181,6 +182,37 @@ describe('an agent that asks to be let in', () => {
     elsewhere.searchParams.set('redirect_uri', callback.replace('43210', '50999'));
     const left = await approve(tunnel, elsewhere);
     expect(left.origin).toBe('http://127.0.0.1:50999');
+  });
+
+  it('may speak HTTP/2 throughout, and leave out how long a body is', async () => {
+    const { tunnel } = await tunnelWorld();
+    const { hostname = '', url = '', caFile = '' } = tunnel.opened.tunnel;
+    const session = connectAgent2({ hostname, port: Number(new URL(url).port), ca: await readFile(caFile, 'utf8') });
+    const send = async (path: string, type: string, body: string) => {
+      const headers = { ':authority': new URL(tunnel.url).host, 'content-type': type };
+      const answer = await callHttp2(session, {
+        method: 'POST',
+        path,
+        headers,
+        body: Readable.from([Buffer.from(body)]),
+      });
+      return { status: answer.status, body: JSON.parse(answer.body.toString()) as Record<string, string> };
+    };
+    const told = JSON.stringify({ redirect_uris: [callback], token_endpoint_auth_method: 'none' });
+    const registered = await send('/register', 'application/json', told);
+    expect(registered.status).toBe(201);
+    const { client_id = '' } = registered.body;
+    const left = await approve(tunnel, authorizeUrl(tunnel, client_id));
+    const form = {
+      grant_type: 'authorization_code',
+      client_id,
+      code: left.searchParams.get('code') ?? '',
+      redirect_uri: callback,
+      code_verifier: verifier,
+    };
+    const tokens = await send('/token', 'application/x-www-form-urlencoded', new URLSearchParams(form).toString());
+    expect(tokens).toMatchObject({ status: 200, body: { token_type: 'Bearer' } });
+    session.close();
   });
 
   it.each(['client_secret_basic', 'client_secret_post'])(

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { requestsPerMinute } from '../../src/identity/oauth/oauthDoor.ts';
 import { callHttp1 } from '../support/agents.ts';
-import { approve, Browser, call, callback, numberOn } from '../support/oauth.ts';
+import { approve, Browser, call, callback, numberOn, postForm } from '../support/oauth.ts';
 import { authorizeUrl, exchange, register, tunnelWorld, type OAuthWorld } from '../support/oauthRaw.ts';
 import { until } from '../support/until.ts';
 
@@ -255,7 +255,9 @@ describe('the endpoints', () => {
     }
     expect([statuses[0], statuses.at(-1)]).toEqual([403, 429]);
     const agent = await tunnel.fetch(`${tunnel.origin}/register`, { method: 'POST' });
-    expect(agent.status).toBe(429);
+    expect([agent.status, agent.headers.get('retry-after')]).toEqual([429, '60']);
     await agent.body?.cancel();
+    const form = { grant_type: 'refresh_token', client_id: 'x', refresh_token: 'x' };
+    expect((await postForm(tunnel, '/token', form)).status, 'who is in already renews').toBe(401);
   });
 });

@@ -17,6 +17,9 @@ import { mcpScope, metadataAt, oauthPaths, resourceMetadataUrl } from './serverM
 /** Requests to authorize and to register, per address and minute; more get 429. */
 export const requestsPerMinute = 60;
 
+/** And to the token and revocation endpoints, where hosted agents come from few addresses. */
+export const tokenRequestsPerMinute = 600;
+
 export type OAuthDoorOptions = {
   files: PrivateFiles;
   /** The file that outlives the helper. */
@@ -43,6 +46,7 @@ export class OAuthDoor {
   readonly #options: OAuthDoorOptions;
   readonly #state: OAuthState;
   readonly #throttle: Throttle;
+  readonly #tokenThrottle: Throttle;
   readonly #lifetime = new Lifetime();
   readonly #servers = new Map<string, Promise<AuthorizationServer>>();
   #resources: readonly string[] = [];
@@ -60,6 +64,7 @@ export class OAuthDoor {
     this.desk = new PairingDesk({ clock, randomInt: (below) => randomInt(below) });
     this.#lifetime.defer(() => this.desk.close());
     this.#throttle = new Throttle({ clock, perMinute: requestsPerMinute });
+    this.#tokenThrottle = new Throttle({ clock, perMinute: tokenRequestsPerMinute });
     this.#state = new OAuthState({
       files,
       path,
@@ -111,14 +116,7 @@ export class OAuthDoor {
     const resource = this.#resourceAt(authorityOf(request))!;
     const metadata = metadataAt(path, resource, this.#options.documents());
     if (metadata) return sendJson(response, 200, metadata);
-    if (path === oauthPaths.authorize && this.#isTooMany(visitor)) {
-      const page = tooManyPage();
-      response.writeHead(page.status, page.headers).end(page.body);
-      return;
-    }
-    if (path === oauthPaths.register && this.#isTooMany(visitor)) {
-      return sendJson(response, 429, { error: 'temporarily_unavailable', error_description: 'wait a minute' });
-    }
+    if (this.#isTooMany(path, visitor)) return refuseMany(path, response);
     const server = await this.#server(resource);
     await server.handle(request, response);
   }
@@ -127,8 +125,11 @@ export class OAuthDoor {
     return this.#lifetime.close();
   }
 
-  #isTooMany(visitor: string): boolean {
-    return this.#throttle.failed(visitor).kind === 'limited';
+  #isTooMany(path: string, visitor: string): boolean {
+    const isPerson = path === oauthPaths.authorize || path === oauthPaths.register;
+    const isToken = path === oauthPaths.token || path === oauthPaths.revoke;
+    const throttle = isPerson ? this.#throttle : isToken ? this.#tokenThrottle : undefined;
+    return throttle?.failed(visitor).kind === 'limited';
   }
 
   /** The one whose name the request came to, of those we answer to; a name of its own making gets the public one. */
@@ -162,6 +163,16 @@ const routes: Readonly<Record<string, Route>> = {
 function authorityOf({ headers }: IncomingMessage): string | undefined {
   const pseudo = headers[':authority'];
   return typeof pseudo === 'string' ? pseudo : headers.host;
+}
+
+function refuseMany(path: string, response: ServerResponse): void {
+  const seconds = '60';
+  if (path !== oauthPaths.authorize) {
+    response.setHeader('retry-after', seconds);
+    return sendJson(response, 429, { error: 'temporarily_unavailable', error_description: 'wait a minute' });
+  }
+  const { status, headers, body } = tooManyPage();
+  response.writeHead(status, { ...headers, 'retry-after': seconds }).end(body);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
