@@ -22,16 +22,20 @@ export function edgeCarrier({ identity, authority, caFile, clock, random }: Edge
     kind: 'edge',
     privacy: 'end-to-end',
     async open(options, signal) {
-      const { domain, port, pin } = await identity();
+      const { domain, port } = await identity();
       const hostname = `${options.label}.${domain}`;
       const tunnel = new RelayedTunnel({
         kind: 'edge',
         open: options,
         certificate: await InnerCertificate.create({ authority, names: [hostname], clock }),
         identity,
-        mayDial: () => {
-          const host = formatHostPort({ host: domain, port });
-          options.mayDial({ carrier: 'edge', host, ...(pin === undefined ? {} : { pin }) });
+        // The identity of this dial: the machine may have been enrolled anew since the last one. Where it holds an
+        // address to connect to, that must be allowed as well as the name.
+        mayDial: ({ domain: name, address, port: at, pin }) => {
+          for (const host of address === undefined ? [name] : [name, address]) {
+            const place = formatHostPort({ host, port: at });
+            options.mayDial({ carrier: 'edge', host: place, ...(pin === undefined ? {} : { pin }) });
+          }
         },
         hostnames: [hostname],
         clock,

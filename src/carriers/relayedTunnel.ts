@@ -15,7 +15,7 @@ export type RelayedTunnelOptions = {
   certificate: InnerCertificate;
   /** Asked at every dial: a machine may be enrolled again while its tunnel waits. */
   identity: () => Promise<DialOptions['identity']>;
-  mayDial: () => void;
+  mayDial: (identity: DialOptions['identity']) => void;
   /** Names that agents may put in `Host`. */
   hostnames: readonly string[];
   clock: Clock;

@@ -23,8 +23,8 @@ import {
 const dayMs = 86_400_000;
 
 export const defaultTokenMs = 3_600_000;
-/** A connector's client certificate. */
-export const connectorDays = 30;
+/** A connector's certificate. Nothing renews it by itself yet; a revocation takes effect at once, whatever its age. */
+export const connectorDays = 365;
 /** A claim that nobody used for so long is free again; so is what is known of a connector after its certificate. */
 export const unusedClaimMs = 90 * dayMs;
 /** At these numbers the edge refuses with `LIMIT`; nothing that is there is pushed out. */

@@ -65,6 +65,9 @@ export class Helper {
   readonly #limiter: RateLimiter;
   readonly #lifetime: Lifetime;
   readonly #tunnels = new Map<string, RunningTunnel>();
+  /** Folders of the workspace whose servers may be exposed. */
+  readonly #folders: Set<string>;
+  readonly #ending = new WeakMap<RunningTunnel, Promise<void>>();
   readonly #opening = new Set<Promise<void>>();
   readonly #changed = new Emitter<void>();
   readonly #guardian: ProcessGuardian;
@@ -124,6 +127,7 @@ export class Helper {
     this.policy = policy;
     this.grants = grants;
     this.#options = options;
+    this.#folders = new Set(options.folders);
     this.audit = audit;
     this.#notes = new AuditNotes(audit, policy, clock);
     this.#lifetime = lifetime;
@@ -172,6 +176,7 @@ export class Helper {
     const startedMs = this.#options.clock.now();
     if (this.#tunnels.size >= maxTunnels) throw new TunnelError('LIMIT', `at most ${maxTunnels} tunnels can be open`);
     const server = await this.servers.resolve(request.server);
+    await this.#knowFolders(server.folders ?? []);
     const dial = makeDialCheck(this.policy);
     await this.#demandAllowed(dial, server, request.destination);
     const { transport, agreedNow } = await this.servers.requireConsent(server, request.consent);
@@ -184,6 +189,8 @@ export class Helper {
     let minted: { grant?: GrantInfo; token?: string } = {};
     try {
       tunnel = this.#begin(request, { server, transport, entry, carrier, dial });
+      // From now on a change of the policy finds it; what changed since it was asked first is seen here.
+      await this.#demandAllowed(dial, server, request.destination);
       if (request.auth?.oauth || (await this.pairing.hasAgents(entry.instance))) await this.pairing.enable(tunnel);
       await tunnel.start(signal);
       if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
@@ -274,7 +281,19 @@ export class Helper {
   /** An untrusted workspace runs nothing, and its policy file counts for nothing. */
   async setTrusted(trusted: boolean): Promise<void> {
     this.servers.trusted = trusted;
-    await this.policy.replaceWorkspaces(workspacePolicies(this.#options, trusted));
+    await this.policy.replaceWorkspaces(this.#workspacePolicies());
+  }
+
+  /** A folder that was added to the workspace since restricts as well. */
+  async #knowFolders(folders: readonly string[]): Promise<void> {
+    const added = folders.filter((folder) => !this.#folders.has(folder));
+    for (const folder of added) this.#folders.add(folder);
+    if (added.length > 0) await this.policy.replaceWorkspaces(this.#workspacePolicies());
+  }
+
+  #workspacePolicies(): string[] {
+    const { paths } = this.#options;
+    return workspacePolicies({ paths, folders: [...this.#folders] }, this.servers.trusted);
   }
 
   stop(): Promise<void> {
@@ -313,7 +332,14 @@ export class Helper {
   }
 
   /** Closed, and its name free for the next time. */
-  async #end(tunnel: RunningTunnel): Promise<void> {
+  #end(tunnel: RunningTunnel): Promise<void> {
+    // Once: the name may be another tunnel's by the time that a second one asks for the same end.
+    const ending = this.#ending.get(tunnel) ?? this.#endNow(tunnel);
+    this.#ending.set(tunnel, ending);
+    return ending;
+  }
+
+  async #endNow(tunnel: RunningTunnel): Promise<void> {
     this.#tunnels.delete(tunnel.id);
     try {
       await tunnel.close();
@@ -351,6 +377,6 @@ type Beginning = {
   dial: DialCheck;
 };
 
-function workspacePolicies({ folders, paths }: HelperOptions, trusted: boolean): string[] {
+function workspacePolicies({ folders, paths }: Pick<HelperOptions, 'folders' | 'paths'>, trusted: boolean): string[] {
   return trusted ? folders.map((folder) => paths.workspacePolicy(folder)) : [];
 }

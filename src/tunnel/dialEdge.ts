@@ -10,8 +10,8 @@ import type { EdgeIdentity } from './edgeIdentity.ts';
 
 export type DialOptions = {
   identity: Pick<EdgeIdentity, 'domain' | 'port' | 'address' | 'key' | 'certificate' | 'ca' | 'serverCa' | 'pin'>;
-  /** Asks the policy; throws `DESTINATION_DENIED`. */
-  mayDial: () => void;
+  /** Asks the policy about what is dialled now; throws `DESTINATION_DENIED`. */
+  mayDial: (identity: DialOptions['identity']) => void;
   certs: CertificateTools;
   clock: Clock;
 };
@@ -21,7 +21,7 @@ export async function dialEdge(
   { identity, mayDial, certs, clock }: DialOptions,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  mayDial();
+  mayDial(identity);
   const { domain, port, key, certificate, ca, serverCa, pin, address } = identity;
   const whose = `this machine's certificate for ${domain}`;
   const problem = certs.validityProblem(new X509Certificate(certificate), clock.now(), whose);

@@ -44,6 +44,9 @@ export async function enroll(options: EnrollOptions): Promise<EdgeIdentity> {
   identityPath(folder, edge.host); // What cannot be kept must not be asked for.
   const pinned = pin === undefined ? {} : { pin };
   mayDial({ carrier: 'edge', host: formatHostPort(edge), ...pinned });
+  // What is really dialled must be allowed as well: a name alone could stand for any machine.
+  if (address !== undefined)
+    mayDial({ carrier: 'edge', host: formatHostPort({ host: address, port: edge.port }), ...pinned });
 
   const { key, csr } = await certs.makeRequest();
   const trust = ca === undefined ? {} : { trusted: [ca] };

@@ -238,6 +238,29 @@ describe('an opening that is ended', () => {
     await expectNothingOpen(here);
   });
 
+  it('by its close does not give away the name of the tunnel that is opened next', async () => {
+    const here = await world();
+    for (let round = 0; round < 10; round += 1) {
+      const other = await here.drive();
+      const first = refused(other.peer.request('tunnel/open', anOpening()));
+      const id = await new Promise<string>((resolve) => {
+        other.peer.on('tunnels/changed', ({ tunnels }) => {
+          const state = tunnels[0]?.state;
+          if (state?.kind === 'starting' && state.step === 'opening the way in') resolve(tunnels[0]!.id);
+        });
+      });
+      await here.peer.request('tunnel/close', { tunnel: id });
+      const { tunnel } = await here.peer.request('tunnel/open', anOpening());
+      await first;
+      const book = JSON.parse(await readFile(here.paths.tunnels, 'utf8')) as {
+        tunnels: { label: string; holder?: string }[];
+      };
+      expect(book.tunnels.find(({ label }) => tunnel.hostname?.startsWith(`${label}.`))?.holder).toBeDefined();
+      await here.peer.request('tunnel/close', { tunnel: tunnel.id });
+      other.peer.close();
+    }
+  });
+
   it('by a policy that no longer allows it says so and leaves nothing', async () => {
     const here = await world();
     const { failed } = await opening(here);

@@ -47,7 +47,7 @@ describe('enroll', () => {
     const ca = state.authority.certificatePem;
     const identity = await join({ ca });
 
-    expect(dialled).toEqual([{ carrier: 'edge', host: `${domain}:${door.port}` }]);
+    expect(dialled).toEqual([domain, '127.0.0.1'].map((host) => ({ carrier: 'edge', host: `${host}:${door.port}` })));
     expect(identity).toMatchObject({ domain, port: door.port, ca, serverCa: ca, address: '127.0.0.1' });
     expect(state.connectors().map(({ id }) => id)).toEqual([identity.connector]);
     expect(await loadEdgeIdentity(domain, base)).toEqual(identity);
@@ -59,7 +59,7 @@ describe('enroll', () => {
     const { pin } = state.serverIdentity();
     const identity = await join({ pin });
     expect(identity).toMatchObject({ pin });
-    expect(dialled).toMatchObject([{ pin }]);
+    expect(dialled).toMatchObject([{ pin }, { pin }]);
   });
 
   it('makes a key of its own each time, which never leaves this machine', async () => {
@@ -206,5 +206,21 @@ describe('an edge that answers something else', () => {
     await expect.poll(() => silent.door.requests()).toBe(1);
     controller.abort(new TunnelError('CANCELLED', 'no longer'));
     await expect(cancelled).rejects.toThrow('no longer');
+  });
+});
+
+describe('an address to connect to', () => {
+  it('must be allowed as well as the name that it stands for', async () => {
+    const asked: string[] = [];
+    const { state, join } = await aWorld();
+    const mayDial: EnrollOptions['mayDial'] = ({ host }) => {
+      asked.push(host);
+      if (host.startsWith('127.0.0.1')) throw new TunnelError('DESTINATION_DENIED', 'not there');
+    };
+    const joining = join({ pin: state.serverIdentity().pin, mayDial });
+    await expect(joining).rejects.toMatchObject({ code: 'DESTINATION_DENIED' });
+    expect(asked).toHaveLength(2);
+    expect(asked[0]).toMatch(new RegExp(`^${domain}:\\d+$`));
+    expect(asked[1]).toMatch(/^127\.0\.0\.1:\d+$/);
   });
 });
