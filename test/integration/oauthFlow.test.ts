@@ -351,6 +351,7 @@ describe('access that was granted', () => {
     const details = await Promise.all(rows.map(({ id }) => world.peer.request('traffic/get', { id })));
     const seen = JSON.stringify(details) + JSON.stringify(await world.audit());
     const kept = (await readFile(world.paths.oauth, 'utf8')) + (await readFile(world.paths.grants, 'utf8'));
+    expect(seen).not.toContain('state-of-the-agent'); // Of the query; the path alone is shown.
     for (const secret of [agent.access, agent.refresh, agent.code, agent.provider.verifier]) {
       expect(seen).not.toContain(secret);
       expect(kept).not.toContain(secret);

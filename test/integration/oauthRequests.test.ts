@@ -76,6 +76,25 @@ describe('a request to be let in', () => {
     expect((await call(tunnel, body['access_token'] as string)).status).toBe(200);
   });
 
+  it('is led on under our own name, whatever port its Host says', async () => {
+    const world = await tunnelWorld();
+    const { tunnel } = world;
+    await open(world);
+    const { url = '', caFile = '' } = tunnel.opened.tunnel;
+    const target = { hostname: 'localhost', port: Number(new URL(url).port), ca: await readFile(caFile, 'utf8') };
+    const asked = authorizeUrl(tunnel, await register(tunnel), { resource: undefined });
+    const get = (path: string, cookie: string) =>
+      callHttp1(target, { path, headers: { host: '127.0.0.1:1', 'x-forwarded-host': 'evil.example', cookie } });
+    const first = await get(`${asked.pathname}${asked.search}`, '');
+    const cookie = (first.headers['set-cookie'] as string[]).map((line) => line.split(';')[0]).join('; ');
+    const page = String(first.headers['location']);
+    expect((await get('/pair/another-request', cookie)).status, 'the cookie of this one opens no other').toBe(400);
+    const number = numberOn((await get(page, cookie)).body.toString());
+    await tunnel.peer.request('pair/answer', { tunnel: tunnel.id, number, scope: {}, expiresMs: Date.now() + 60_000 });
+    const resumed = await get(page, cookie);
+    expect(resumed.headers['location']).toMatch(new RegExp(`^${new URL(url).origin}/authorize/`));
+  });
+
   it('names two redirect addresses and gets to neither', async () => {
     const world = await tunnelWorld();
     await open(world);

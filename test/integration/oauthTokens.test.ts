@@ -1,9 +1,13 @@
 // Tokens and codes that are not what they seem let nobody in, and what was used twice ends what it had opened.
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { mintToken } from '../../src/identity/token.ts';
+import { aHelper } from '../support/helper.ts';
 import { anOAuthTunnel, call, pairSdkAgent, postForm, type PairedAgent } from '../support/oauth.ts';
 import { challenge, codeFor, exchange, refresh, register, tunnelWorld } from '../support/oauthRaw.ts';
+import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
 
 describe('a token', () => {
@@ -40,6 +44,20 @@ describe('a token', () => {
     const sameName = await register(other);
     expect(await refresh(other, sameName, agent.refresh)).toMatchObject({ body: { error: 'invalid_grant' } });
     expect((await call(tunnel, agent.access)).status).toBe(200);
+  });
+
+  it('is refused when the tunnel has come back at another address', async () => {
+    const home = await temporaryFolder();
+    const first = await aHelper({ home });
+    const before = await anOAuthTunnel(first);
+    const { access } = await pairSdkAgent(before);
+    await first.host.stop();
+    const occupied = createServer().listen(Number(new URL(before.url).port), '127.0.0.1');
+    await once(occupied, 'listening');
+    onTestFinished(() => void occupied.close());
+    const after = await anOAuthTunnel(await aHelper({ home }));
+    expect(after.url).not.toBe(before.url);
+    expect((await call(after, access)).status).toBe(401);
   });
 
   it('in the address or in a form is no token', async () => {

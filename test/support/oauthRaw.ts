@@ -2,12 +2,15 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { aHelper, type HelperWorld } from './helper.ts';
+import { CountingClock, expectNothingLeft } from './leaks.ts';
 import { anOAuthTunnel, approve, callback, postForm, type OAuthTunnel } from './oauth.ts';
 
 export type OAuthWorld = { world: HelperWorld; tunnel: OAuthTunnel };
 
 export async function tunnelWorld(): Promise<OAuthWorld> {
-  const world = await aHelper();
+  const clock = new CountingClock();
+  expectNothingLeft(clock);
+  const world = await aHelper({ clock });
   return { world, tunnel: await anOAuthTunnel(world) };
 }
 
