@@ -1,5 +1,5 @@
 // Which headers cross the gateway. Towards the upstream: everything but what belongs to one hop, to the public name,
-// or to the agent's credentials. Towards the agent: everything but what belongs to one hop.
+// or to the agent's credentials, and what a proxy would say: another path, method or sender than was judged. Towards the agent: everything but what belongs to one hop.
 
 import { hopByHop } from '../core/hopByHop.ts';
 
@@ -14,6 +14,20 @@ const NOT_FOR_THE_UPSTREAM: ReadonlySet<string> = new Set([
   'referer',
   'via',
   'accept-encoding',
+  // Frameworks that believe themselves behind a proxy take these for the truth about the request.
+  'x-original-url',
+  'x-original-uri',
+  'x-original-host',
+  'x-rewrite-url',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-host',
+  'x-real-ip',
+  'x-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'x-cluster-client-ip',
 ]);
 
 export function towardsUpstream(headers: Record<string, string>): Record<string, string> {
@@ -21,7 +35,7 @@ export function towardsUpstream(headers: Record<string, string>): Record<string,
   const goesNoFurther = hopByHop(headers['connection']);
   for (const [name, value] of Object.entries(headers)) {
     if (goesNoFurther(name) || NOT_FOR_THE_UPSTREAM.has(name)) continue;
-    if (name.startsWith('x-forwarded-') || name.startsWith('sec-fetch-')) continue;
+    if (name.startsWith('x-forwarded') || name.startsWith('sec-fetch-')) continue;
     forwarded[name] = value;
   }
   return forwarded;

@@ -135,6 +135,29 @@ describe('headers', () => {
     });
   });
 
+  it.each([
+    'x-original-url',
+    'x-original-uri',
+    'x-original-host',
+    'x-rewrite-url',
+    'x-http-method',
+    'x-http-method-override',
+    'x-method-override',
+    'x-host',
+    'x-real-ip',
+    'x-client-ip',
+    'true-client-ip',
+    'cf-connecting-ip',
+    'x-cluster-client-ip',
+    'x-forwarded',
+    'x-forwarded-host',
+  ])('never name another path, method or sender to the server: %s', async (name) => {
+    const world = await aGateway();
+    await post(world, call, { headers: { [name]: 'other', 'x-custom': 'kept' } });
+    expect(world.upstream.heard[0]?.headers).toMatchObject({ 'x-custom': 'kept' });
+    expect(world.upstream.heard[0]?.headers).not.toHaveProperty(name);
+  });
+
   it('towards the agent pass, except those of the hop behind us', async () => {
     const odd = { 'x-custom': 'kept', connection: 'x-hop, close', 'x-hop': 'y', 'keep-alive': 'timeout=1' };
     const world = await aGateway({ answer: () => json({}, { ...odd, 'transfer-encoding': 'chunked' }) });
