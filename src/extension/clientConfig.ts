@@ -3,6 +3,7 @@ import { env, window, type QuickPickItem } from 'vscode';
 import { TunnelError } from '../core/errors.ts';
 import type { TunnelInfo } from '../protocol/control.ts';
 import type { App } from './app.ts';
+import { askInfo, showInfo, showWarning } from './messages.ts';
 import { snippetsFor, snippetTarget, type Snippet } from './snippets.ts';
 import { tunnelOf } from './targets.ts';
 import { mintToken } from './grants.ts';
@@ -41,8 +42,8 @@ export async function copyClientConfig(app: App, target?: unknown): Promise<void
     'The configuration for {0} is in the clipboard. It holds the token: keep it to yourself.',
     snippet.label,
   );
-  if (snippet.caution) void window.showWarningMessage(`${copied} ${snippet.caution}`);
-  else void window.showInformationMessage(copied);
+  if (snippet.caution) void showWarning(`${copied} ${snippet.caution}`);
+  else void showInfo(copied);
 }
 
 async function pickSnippet(tunnel: TunnelInfo, token: string): Promise<Snippet | undefined> {
@@ -69,6 +70,6 @@ async function tokenFor(app: App, tunnel: TunnelInfo): Promise<string | undefine
     'This editor holds no token for {0}. Create a new one? Those handed out before keep working.',
     tunnel.server.name,
   );
-  const picked = await window.showInformationMessage(question, { modal: true }, create);
+  const picked = await askInfo(question, create);
   return picked === create ? mintToken(app, tunnel) : undefined;
 }

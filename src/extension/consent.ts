@@ -1,9 +1,10 @@
 // Nothing of a workspace is run before a person read what it is. The agreement is bound to the hash of the launch plan;
 // a plan that changed is asked about again, and the difference is shown.
-import { commands, Uri, window, workspace, type Disposable } from 'vscode';
+import { commands, Uri, workspace, type Disposable } from 'vscode';
 import type { DiscoveredServer, LaunchPlan } from '../core/server.ts';
 import type { App } from './app.ts';
 import { planChanges, planDocument, planLines, visible } from './launchText.ts';
+import { askWarning, showWarning } from './messages.ts';
 import { t } from './vscodeTranslate.ts';
 
 const scheme = 'mcp-tunnel-plan';
@@ -33,15 +34,15 @@ export async function askToRun({ plan, previous }: Question): Promise<boolean> {
       '',
       t('Its definition comes from this workspace. Agree only if you know what it does.'),
     ].join('\n');
-    return (await window.showWarningMessage(question, { modal: true, detail }, run)) === run;
+    return (await askWarning(question, detail, run)) === run;
   }
   const question = t('“{0}” is not what you agreed to before. Expose it as it is now?', name);
   const detail = [t('Changed:'), ...planChanges(previous, plan, t), '', t('Now:'), ...lines].join('\n');
-  const picked = await window.showWarningMessage(question, { modal: true, detail }, run, difference);
+  const picked = await askWarning(question, detail, run, difference);
   if (picked !== difference) return picked === run;
   await showDifference(previous, plan);
   // Not modal: the difference must stay readable behind the question.
-  return (await window.showWarningMessage(question, run, t('Do Not Expose'))) === run;
+  return (await showWarning(question, run, t('Do Not Expose'))) === run;
 }
 
 async function showDifference(previous: LaunchPlan, plan: LaunchPlan): Promise<void> {

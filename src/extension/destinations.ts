@@ -6,6 +6,7 @@ import type { Destination, DestinationChoice } from '../protocol/control.ts';
 import { enrolCommand } from './advice.ts';
 import type { App } from './app.ts';
 import { settingIds } from './commandIds.ts';
+import { askWarning, showError, showInfo, showWarning } from './messages.ts';
 import { openFileAt, whenPressed } from './notify.ts';
 import { sameDestination } from './rememberedTunnels.ts';
 import { t } from './vscodeTranslate.ts';
@@ -30,10 +31,10 @@ export async function allowDestination(app: App): Promise<void> {
   const choice = await choose(app, t('Allow Destination'));
   if (!choice) return;
   const label = destinationLabel(choice.destination, t);
-  if (!choice.denied) return void window.showInformationMessage(t('{0} is on the allowlist already.', label));
+  if (!choice.denied) return void showInfo(t('{0} is on the allowlist already.', label));
   if (!choice.denied.mayAllow) return explainManaged(choice, choice.denied);
   if (await confirmAndAllow(app, choice, choice.denied)) {
-    void window.showInformationMessage(t('{0} is on the allowlist now.', label));
+    void showInfo(t('{0} is on the allowlist now.', label));
   }
 }
 
@@ -118,7 +119,7 @@ async function refuse(app: App, choice: DestinationChoice, denied: Denied): Prom
     denied.file,
     denied.entry,
   );
-  if ((await window.showErrorMessage(lacks, allow)) !== allow) return false;
+  if ((await showError(lacks, allow)) !== allow) return false;
   return confirmAndAllow(app, choice, denied);
 }
 
@@ -130,7 +131,7 @@ async function confirmAndAllow(app: App, { destination }: DestinationChoice, den
     denied.entry,
     denied.file,
   );
-  if ((await window.showWarningMessage(question, { modal: true, detail }, allow)) !== allow) return false;
+  if ((await askWarning(question, detail, allow)) !== allow) return false;
   await app.helper.request('policy/allow', { destination });
   return true;
 }
@@ -143,7 +144,7 @@ function explainManaged({ destination }: DestinationChoice, denied: Denied): voi
     denied.file,
     denied.entry,
   );
-  whenPressed(window.showErrorMessage(text, open), () => openFileAt(denied.file));
+  whenPressed(showError(text, open), () => openFileAt(denied.file));
 }
 
 function explainEnrolment(host: string): void {
@@ -154,5 +155,5 @@ function explainEnrolment(host: string): void {
     host,
     command,
   );
-  whenPressed(window.showWarningMessage(text, copy), () => env.clipboard.writeText(command));
+  whenPressed(showWarning(text, copy), () => env.clipboard.writeText(command));
 }

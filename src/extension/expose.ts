@@ -10,6 +10,7 @@ import { agreeToRun, askToRun } from './consent.ts';
 import { pickDestination } from './destinations.ts';
 import { grantFor } from './grants.ts';
 import { commandLine } from './launchText.ts';
+import { showError, showInfo, showWarning, withProgress } from './messages.ts';
 import { openFileAt, whenPressed } from './notify.ts';
 import { shortPath } from './serverTree.ts';
 import { serverOf } from './targets.ts';
@@ -34,9 +35,7 @@ function explainTrust(): void {
   const text = t(
     'This window is in Restricted Mode: nothing that the workspace defines is run. Trust it to expose its servers.',
   );
-  void window
-    .showWarningMessage(text, manage)
-    .then((picked) => picked && commands.executeCommand('workbench.trust.manage'));
+  void showWarning(text, manage).then((picked) => picked && commands.executeCommand('workbench.trust.manage'));
 }
 
 type ServerItem = QuickPickItem & { server?: DiscoveredServer };
@@ -77,23 +76,21 @@ function serverItem(server: DiscoveredServer): ServerItem {
 function explainNoFolder(): void {
   const open = t('Open Folder');
   const text = t('MCP servers are found in the files of a folder, such as .vscode/mcp.json. Open one first.');
-  void window
-    .showInformationMessage(text, open)
-    .then((picked) => picked && commands.executeCommand('vscode.openFolder'));
+  void showInfo(text, open).then((picked) => picked && commands.executeCommand('vscode.openFolder'));
 }
 
 function explainNoServers(app: App): void {
   const add = t('Add MCP Server');
   const text = t('No MCP server was found in .vscode/mcp.json, .mcp.json or .cursor/mcp.json.');
-  whenPressed(window.showInformationMessage(text, add), () => addServer(app));
+  whenPressed(showInfo(text, add), () => addServer(app));
 }
 
 function explainProblem(server: DiscoveredServer, problem: string): void {
   const open = t('Open File');
   const { file, line } = server.source;
   const text = t('{0} cannot be exposed as it is: {1}', server.name, problem);
-  if (file) whenPressed(window.showErrorMessage(text, open), () => openFileAt(file, line));
-  else void window.showErrorMessage(text);
+  if (file) whenPressed(showError(text, open), () => openFileAt(file, line));
+  else void showError(text);
 }
 
 /** What will run may change between the agreement and the start: then it is asked about once more. */
@@ -126,10 +123,10 @@ function open(
 ): Promise<OpenedTunnel> {
   const options = { location: ProgressLocation.Notification, cancellable: true, title: t('Exposing {0}', server.name) };
   return Promise.resolve(
-    window.withProgress(options, async (progress, cancel) => {
+    withProgress(options, async (report, cancel) => {
       const aborter = new AbortController();
       cancel.onCancellationRequested(() => aborter.abort());
-      const stop = app.store.onChange(() => progress.report(stepOf(app, server)));
+      const stop = app.store.onChange(() => report(stepOf(app, server)));
       try {
         return await openTunnel(app, server, destination, consent, aborter.signal);
       } finally {
@@ -139,9 +136,9 @@ function open(
   );
 }
 
-function stepOf(app: App, server: DiscoveredServer): { message?: string } {
+function stepOf(app: App, server: DiscoveredServer): string | undefined {
   const state = app.store.tunnels.findLast((tunnel) => tunnel.server.id === server.id)?.state;
-  return state?.kind === 'starting' ? { message: state.step } : {};
+  return state?.kind === 'starting' ? state.step : undefined;
 }
 
 async function openTunnel(
@@ -171,7 +168,7 @@ function announce(app: App, { tunnel }: OpenedTunnel): void {
     tunnel.destination.carrier === 'embedded'
       ? t('{0} is open to agents on this machine at {1}', tunnel.server.name, tunnel.hostname ?? '')
       : t('{0} is open to agents that hold its token at {1}', tunnel.server.name, tunnel.hostname ?? '');
-  whenPressed(window.showInformationMessage(text, copy, config, inspect), async (picked) => {
+  whenPressed(showInfo(text, copy, config, inspect), async (picked) => {
     if (picked === copy) await copyUrl(app, target);
     if (picked === config) await copyClientConfig(app, target);
     if (picked === inspect) await openInspector(app, target);

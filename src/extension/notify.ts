@@ -1,19 +1,33 @@
 // How a failure reaches a person: one notification with one button, the details in the log.
 import { commands, env, Position, Range, Uri, window, type TextDocumentShowOptions } from 'vscode';
 import { errorInfo } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 import { advise, asSentence, type AdviceButton } from './advice.ts';
 import type { App } from './app.ts';
+import { showError } from './messages.ts';
 import { t } from './vscodeTranslate.ts';
+
+/** Of a server's last lines those that a notification has room for; the log has them all. */
+export const lastLinesShown = 3;
 
 /** Not for cancelled work: whoever cancels knows. Returns without waiting for the person. */
 export function showFailure(app: Pick<App, 'log'>, error: unknown, what?: string): void {
   const info = errorInfo(error);
   if (info.code === 'CANCELLED') return;
   app.log.error(`${info.code}: ${info.message}`, ...(error instanceof Error && error.cause ? [error.cause] : []));
-  const stderr = info.data?.['stderr'];
-  if (typeof stderr === 'string' && stderr !== '') app.log.error(`the server's last lines:\n${stderr}`);
+  const lines = lastLines(info.data?.['stderr']);
+  if (lines.length > 0) app.log.error(`the server's last lines:\n${lines.join('\n')}`);
   const { text, button } = advise(info, t);
-  whenPressed(window.showErrorMessage(what ? `${what}: ${text}` : text, button.title), () => pressButton(button));
+  const shown = [what ? `${what}: ${text}` : text];
+  if (lines.length > 0) shown.push(t('The server wrote: {0}', lines.slice(-lastLinesShown).join(' ⏎ ')));
+  whenPressed(showError(shown.join(' '), button.title), () => pressButton(button));
+}
+
+/** The words of a stranger, each line on one line. */
+function lastLines(stderr: unknown): string[] {
+  if (!Array.isArray(stderr)) return [];
+  const lines = stderr.filter((line): line is string => typeof line === 'string' && line.trim() !== '');
+  return lines.map((line) => printable(line.trim()));
 }
 
 /** Does `act` when a button of the message is pressed. Nobody waits for it, so what fails is shown here. */
@@ -25,7 +39,7 @@ export function whenPressed(
     const button = await shown;
     if (button !== undefined) await act(button);
   };
-  pressed().catch((error: unknown) => void window.showErrorMessage(asSentence(errorInfo(error).message)));
+  pressed().catch((error: unknown) => void showError(asSentence(errorInfo(error).message)));
 }
 
 export async function pressButton(button: AdviceButton): Promise<void> {

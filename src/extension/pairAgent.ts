@@ -6,6 +6,7 @@ import { errorInfo } from '../core/errors.ts';
 import type { GrantScope, PendingPairing, TunnelInfo } from '../protocol/control.ts';
 import type { App } from './app.ts';
 import { expiryHours } from './grants.ts';
+import { showInfo, showWarning, withProgress } from './messages.ts';
 import { plainName, whenOver, whoAsks } from './pairingWatch.ts';
 import { tunnelOf } from './targets.ts';
 import { t } from './vscodeTranslate.ts';
@@ -31,10 +32,10 @@ async function waitForAgent(app: App, tunnel: TunnelInfo): Promise<PendingPairin
   const { tunnels } = await app.helper.request('tunnel/list', {});
   app.helper.report({ kind: 'tunnels', tunnels });
   const url = tunnel.loopbackUrl ?? tunnel.url ?? '';
-  return window.withProgress(
+  return withProgress(
     { location: ProgressLocation.Notification, title: t('Pair an Agent'), cancellable: true },
-    async (progress, cancelled) => {
-      progress.report({ message: t('connect it to {0} now; its browser page shows a number', url) });
+    async (report, cancelled) => {
+      report(t('connect it to {0} now; its browser page shows a number', url));
       const left = new AbortController();
       cancelled.onCancellationRequested(() => left.abort());
       const pending = await whoAsks(app.store, tunnel.id, left.signal);
@@ -61,7 +62,7 @@ async function answer(
       const expiresMs = app.clock.now() + hours * 3_600_000;
       await app.helper.request('pair/answer', { tunnel, number, scope, expiresMs });
       const text = t('{0} is let in for {1} hours.', plainName(pending.name), hours);
-      return void window.showInformationMessage(text);
+      return void showInfo(text);
     } catch (error) {
       const { code, data } = errorInfo(error);
       triesLeft = code === 'CONFLICT' ? Number(data?.['triesLeft']) || 0 : 0;
@@ -139,6 +140,5 @@ function typeNumber(
 }
 
 function tellIfOver({ name }: PendingPairing, token: CancellationToken): void {
-  if (token.isCancellationRequested)
-    void window.showWarningMessage(t('{0} no longer asks to be let in.', plainName(name)));
+  if (token.isCancellationRequested) void showWarning(t('{0} no longer asks to be let in.', plainName(name)));
 }
