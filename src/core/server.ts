@@ -26,7 +26,7 @@ export type DiscoveryProblem = { file: string; line?: number; column?: number; m
 
 export type ServerList = { servers: DiscoveredServer[]; problems: DiscoveryProblem[] };
 
-/** What will run, as a person is shown it before agreeing. Values of env and headers are never in it. */
+/** What will run, as a person is shown it before agreeing. Values of env and headers are not in it, but for `loads`. */
 export type LaunchPlan = {
   /** SHA-256 over everything below, values of env and headers included; hex. */
   hash: string;
@@ -34,6 +34,8 @@ export type LaunchPlan = {
   command?: string;
   args?: string[];
   envNames?: string[];
+  /** The variables among them by which other code is loaded, with their values: they are part of what is run. */
+  loads?: Record<string, string>;
   cwd?: string;
   url?: string;
   headerNames?: string[];

@@ -1,12 +1,14 @@
 // What exactly will run, as a person is shown it, and its fingerprint: agreement is to the hash, so that a changed
 // command, argument, value, folder, URL, or another file found under the same command name is asked about again.
 import { createHash } from 'node:crypto';
+import { codeLoadingEnv } from './codeLoadingEnv.ts';
 import { findExecutable } from './executable.ts';
 import type { LaunchPlan, ServerTransport } from '../core/server.ts';
 
 /**
- * `command` is the absolute path of the executable where it is found, else as written. `folders` are the workspace's,
- * in which no command is looked up by name.
+ * `command` is the absolute path of the executable: nothing is looked up again at start, where something else might be
+ * found. `folders` are the workspace's, in which no command is looked up by name.
+ * Throws `UPSTREAM_START` when the command is not found.
  */
 export async function launchPlan(
   server: string,
@@ -23,8 +25,10 @@ export async function launchPlan(
   const { command, args, cwd } = transport;
   const found = await findExecutable(command, { env, ownEnv: transport.env, cwd, folders });
   const own = sorted(Object.entries(transport.env));
-  const hash = fingerprint(['stdio', server, command, found ?? null, args, own, cwd]);
-  return { hash, server, command: found ?? command, args, envNames: own.map(([name]) => name), cwd };
+  const hash = fingerprint(['stdio', server, command, found, args, own, cwd]);
+  const loads = codeLoadingEnv(own);
+  const envNames = own.map(([name]) => name);
+  return { hash, server, command: found, args, envNames, ...(loads ? { loads } : {}), cwd };
 }
 
 /** Order of names in a file says nothing; the order of arguments does. */

@@ -19,6 +19,7 @@ export function planLines(plan: LaunchPlan, t: Translate): PlanLine[] {
   add(t('Folder'), plan.cwd && visible(plan.cwd));
   add(t('URL'), plan.url && visible(plan.url));
   add(t('Environment'), plan.envNames?.map(visibleWord).join(', '));
+  for (const [name, value] of Object.entries(plan.loads ?? {})) add(loadsLabel(name, t), visible(value) || '""');
   add(t('Headers'), plan.headerNames?.map(visibleWord).join(', '));
   return lines;
 }
@@ -31,8 +32,14 @@ export function planDocument(plan: LaunchPlan, t: Translate): string {
   if (plan.cwd) lines.push(`${t('Folder')}: ${visible(plan.cwd)}`);
   if (plan.url) lines.push(`${t('URL')}: ${visible(plan.url)}`);
   for (const name of plan.envNames ?? []) lines.push(`${t('Environment')}: ${visible(name)}`);
+  for (const [name, value] of Object.entries(plan.loads ?? {})) lines.push(`${loadsLabel(name, t)}: ${visible(value)}`);
   for (const name of plan.headerNames ?? []) lines.push(`${t('Headers')}: ${visible(name)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** Such a value is part of what is run: it is shown, where others are not. */
+function loadsLabel(name: string, t: Translate): string {
+  return t('{0}, which can load code', visibleWord(name));
 }
 
 /** `name: old → new` for each line that differs; one sentence when only a value that is not shown did. */

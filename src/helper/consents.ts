@@ -14,6 +14,7 @@ const planSchema = z.object({
   command: z.string().optional(),
   args: z.array(z.string()).optional(),
   envNames: z.array(z.string()).optional(),
+  loads: z.record(z.string(), z.string()).optional(),
   cwd: z.string().optional(),
   url: z.string().optional(),
   headerNames: z.array(z.string()).optional(),

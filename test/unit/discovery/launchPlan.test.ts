@@ -52,6 +52,27 @@ describe('launchPlan', () => {
     expect(JSON.stringify(shown)).not.toContain('secret');
   });
 
+  it('shows the values of variables by which code is loaded, in any spelling, and of no others', async () => {
+    const env = {
+      NODE_OPTIONS: '--import=data:text/javascript,//%0aevil()@',
+      LD_PRELOAD: './evil.so',
+      DYLD_INSERT_LIBRARIES: './evil.dylib',
+      Path: '/evil',
+      npm_config_registry: 'https://me:secret@evil.example/',
+      PYTHONPATH: null,
+      API_KEY: 'secret',
+    };
+    const shown = await plan(stdio({ env }));
+    expect(shown.loads).toEqual({
+      NODE_OPTIONS: '--import=data:text/javascript,//%0aevil()@',
+      LD_PRELOAD: './evil.so',
+      DYLD_INSERT_LIBRARIES: './evil.dylib',
+      Path: '/evil',
+      npm_config_registry: 'https://…@evil.example/',
+    });
+    expect(JSON.stringify(shown)).not.toContain('secret');
+  });
+
   it('shows a URL with the names of its headers only', async () => {
     const shown = await plan({ kind: 'http', url: 'http://h/mcp', headers: { Authorization: 'Bearer secret' } });
     expect(shown).toMatchObject({ url: 'http://h/mcp', headerNames: ['authorization'] });
@@ -59,7 +80,7 @@ describe('launchPlan', () => {
   });
 
   it('has another hash for every change that matters', async () => {
-    await program(bin, 'tool');
+    await Promise.all([program(bin, 'tool'), program(bin, 'other')]);
     const variants = [
       stdio(),
       stdio({ command: 'other' }),
@@ -81,6 +102,7 @@ describe('launchPlan', () => {
   });
 
   it('has the same hash whatever the order of names in the file', async () => {
+    await program(bin, 'tool');
     const one = await plan(stdio({ env: { A: '1', B: '2' } }));
     expect((await plan(stdio({ env: { B: '2', A: '1' } }))).hash).toBe(one.hash);
   });
@@ -95,12 +117,25 @@ describe('launchPlan', () => {
     expect(after.command).toBe(join(other, 'tool'));
   });
 
-  it('shows the command as written where nothing is found', async () => {
-    expect((await plan(stdio({ command: 'no-such-tool' }))).command).toBe('no-such-tool');
+  it('is refused for a command that is not found, and says where nobody looked', async () => {
+    const hidden = join(workspace, 'node_modules/.bin');
+    await program(hidden, 'tool');
+    const path = [bin, hidden, 'relative'].join(delimiter);
+    await expect(plan(stdio({ cwd: join(workspace, 'sub') }), path)).rejects.toMatchObject({
+      code: 'UPSTREAM_START',
+      message:
+        `the command tool was not found on PATH (searched ${bin}; ` +
+        `not searched, because relative or of the workspace: ${hidden}, relative)`,
+    });
+    await expect(plan(stdio(), '')).rejects.toThrow('(PATH names no folder)');
+    await expect(plan(stdio({ command: './gone' }))).rejects.toThrow(
+      `${join(workspace, 'gone')} does not exist or is not executable`,
+    );
   });
 });
 
 describe('findExecutable', () => {
+  const notFound = { code: 'UPSTREAM_START' };
   const search = (command: string, path: string, more: object = {}) =>
     findExecutable(command, { env: { PATH: path }, ownEnv: {}, cwd: workspace, folders: [workspace], ...more });
 
@@ -110,7 +145,7 @@ describe('findExecutable', () => {
     const link = join(root, 'link');
     await symlink(join(workspace, 'node_modules/.bin'), link);
     const path = [workspace, join(workspace, 'node_modules/.bin'), link, '.', '', 'node_modules/.bin'].join(delimiter);
-    expect(await search('tool', path)).toBeUndefined();
+    await expect(search('tool', path)).rejects.toMatchObject(notFound);
     expect(await search('tool', path, { folders: [] })).toBe(join(workspace, 'tool'));
     const real = await program(bin, 'tool');
     expect(await search('tool', [path, bin].join(delimiter))).toBe(real);
@@ -118,7 +153,7 @@ describe('findExecutable', () => {
 
   it('searches no relative entry, wherever it leads from the folder of this process', async () => {
     await program(bin, 'tool');
-    expect(await search('tool', relative(process.cwd(), bin))).toBeUndefined();
+    await expect(search('tool', relative(process.cwd(), bin))).rejects.toMatchObject(notFound);
   });
 
   it('searches the tools of a user who opened the home folder', async () => {
@@ -127,7 +162,9 @@ describe('findExecutable', () => {
       expect(await search('tool', join(root, '.local/bin'), { folders, home: root })).toBe(tool);
     }
     expect(await search('tool', join(root, '.local/bin'), { folders: [root], home: workspace })).toBe(tool);
-    expect(await search('tool', join(root, '.local/bin'), { folders: [root], home: '/elsewhere' })).toBeUndefined();
+    await expect(
+      search('tool', join(root, '.local/bin'), { folders: [root], home: '/elsewhere' }),
+    ).rejects.toMatchObject(notFound);
   });
 
   it('takes a path as it is written, from the folder the server runs in', async () => {
@@ -139,14 +176,14 @@ describe('findExecutable', () => {
   it.skipIf(process.platform === 'win32')('passes over folders and files that cannot be run', async () => {
     await mkdir(join(bin, 'folder'));
     await program(bin, 'data', 0o644);
-    expect(await search('folder', bin)).toBeUndefined();
-    expect(await search('data', bin)).toBeUndefined();
+    await expect(search('folder', bin)).rejects.toMatchObject(notFound);
+    await expect(search('data', bin)).rejects.toMatchObject(notFound);
   });
 
   it('lets the definition set or unset PATH', async () => {
     await program(bin, 'tool');
     expect(await search('tool', '/nowhere', { ownEnv: { PATH: bin } })).toBe(join(bin, 'tool'));
-    expect(await search('tool', bin, { ownEnv: { PATH: null } })).toBeUndefined();
+    await expect(search('tool', bin, { ownEnv: { PATH: null } })).rejects.toMatchObject(notFound);
   });
 
   it('tries the endings of Windows, whatever the spelling of the variable', async () => {
@@ -154,6 +191,6 @@ describe('findExecutable', () => {
     const windows = { platform: 'win32', env: { Path: bin, PathExt: '.EXE;.CMD' } };
     expect(await search('npx', '', windows)).toBe(tool);
     expect(await search('npx.cmd', '', windows)).toBe(tool);
-    expect(await search('npx.exe', '', windows)).toBeUndefined();
+    await expect(search('npx.exe', '', windows)).rejects.toMatchObject(notFound);
   });
 });

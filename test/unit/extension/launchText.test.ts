@@ -20,6 +20,19 @@ it('shows command line, folder and names of the environment, and never a hash', 
   ]);
 });
 
+it('shows the values by which other code is loaded, escaped, and a change of them', () => {
+  const loads = { NODE_OPTIONS: '--require ./evil.js\n', PATH: '' };
+  const loading = { ...plan, envNames: ['API_KEY', 'NODE_OPTIONS', 'PATH'], loads };
+  const line = String.raw`--require ./evil.js\u{a}`;
+  expect(planLines(loading, english).slice(-2)).toEqual([
+    { name: 'NODE_OPTIONS, which can load code', value: line },
+    { name: 'PATH, which can load code', value: '""' },
+  ]);
+  expect(planDocument(loading, english)).toContain(`NODE_OPTIONS, which can load code: ${line}\n`);
+  const calm = { ...loading, loads: { ...loads, NODE_OPTIONS: '--inspect' } };
+  expect(planChanges(calm, loading, english)).toEqual([`NODE_OPTIONS, which can load code: --inspect  →  ${line}`]);
+});
+
 it('shows URL and names of the headers of a server that is reached', () => {
   const reached = { hash: 'bb', server: 'web', url: 'http://127.0.0.1:3000/mcp', headerNames: ['x-key'] };
   expect(planLines(reached, english)).toEqual([

@@ -5,7 +5,15 @@ import type { LaunchPlan } from '../../../src/core/server.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
 
 const path = '/home/consents.json';
-const plan: LaunchPlan = { hash: 'h1', server: 's', command: '/bin/x', args: ['a'], envNames: ['TOKEN'], cwd: '/w' };
+const plan: LaunchPlan = {
+  hash: 'h1',
+  server: 's',
+  command: '/bin/x',
+  args: ['a'],
+  envNames: ['NODE_OPTIONS', 'TOKEN'],
+  loads: { NODE_OPTIONS: '--require ./x.js' },
+  cwd: '/w',
+};
 
 describe('consents', () => {
   it('are found again by another process, as they were given', async () => {
