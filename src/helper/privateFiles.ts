@@ -1,5 +1,6 @@
 // The state folder's small files (keys, grants, policy): a reader sees the old text or the new one, never half of it;
 // nobody but the user can read them; several processes change them one after the other.
+import { constants } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode, TunnelError } from '../core/errors.ts';
@@ -41,14 +42,18 @@ export const privateFiles: PrivateFiles = new PrivateFileStore();
 async function readText(path: string): Promise<string | undefined> {
   let handle;
   try {
-    handle = await open(path, 'r');
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)); // A pipe must not be waited for.
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   }
   try {
-    const { size } = await handle.stat();
-    if (size > maxPrivateFileBytes) {
+    const found = await handle.stat();
+    if (!found.isFile() && !found.isDirectory()) {
+      const message = `${path} is no regular file: put a file there, or remove it`;
+      throw new TunnelError('STATE_UNWRITABLE', message, { data: { path } });
+    }
+    if (found.size > maxPrivateFileBytes) {
       const message = `${path} is larger than ${maxPrivateFileBytes} bytes, so it is not a file of ours: move it away`;
       throw new TunnelError('STATE_UNWRITABLE', message, { data: { path } });
     }

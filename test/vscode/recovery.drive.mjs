@@ -1,5 +1,5 @@
 // What is exposed stays exposed: a killed helper and a reloaded window bring back hostname, port and token, and the
-// inspector with what was typed into it. Two windows never take a name from each other.
+// inspector with what was typed into it.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { drive, screenshot } from '../host/browser.mjs';

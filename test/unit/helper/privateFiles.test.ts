@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -97,5 +98,16 @@ describe('PrivateFileStore', () => {
     await truncate(path, 4);
     expect(await files.read(path)).toBe('\0\0\0\0');
     expect((await readFile(path)).length).toBe(4);
+  });
+});
+
+describe.runIf(hasModes)('a path that is no regular file', () => {
+  it('is refused without being waited for or read', async () => {
+    const folder = await temporaryFolder();
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const path of [pipe, '/dev/zero']) {
+      await expect(files.read(path)).rejects.toMatchObject({ code: 'STATE_UNWRITABLE', data: { path } });
+    }
   });
 });
