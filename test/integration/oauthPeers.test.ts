@@ -7,7 +7,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { aHelper } from '../support/helper.ts';
 import { anOAuthTunnel, approve } from '../support/oauth.ts';
-import { peerTools, startPeer } from '../support/peerTools.ts';
+import { peerTools, startPeer, withInstallMs } from '../support/peerTools.ts';
 import { register } from '../support/oauthRaw.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
@@ -21,7 +21,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-describe('programs of others', () => {
+describe('programs of others', { timeout: withInstallMs }, () => {
   it('the conformance suite finds an authorization server as it should be', async () => {
     const { node, conformance } = await peerTools();
     const world = await aHelper();

@@ -8,11 +8,15 @@ import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 
+const isLinux = process.platform === 'linux'; // Elsewhere our own Node has to do.
 const packages = [
   'mcp-remote@0.15.1',
   '@modelcontextprotocol/conformance@0.2.0-alpha.12',
-  `node-linux-${process.arch}@22.23.3`,
+  ...(isLinux ? [`node-linux-${process.arch}@22.23.3`] : []),
 ];
+
+/** For a test that may have to install them first. */
+export const withInstallMs = 300_000;
 
 export type PeerTools = { node: string; mcpRemote: string; conformance: string };
 
@@ -21,7 +25,7 @@ export async function peerTools(): Promise<PeerTools> {
   if (!existsSync(folder)) await install(folder);
   const modules = join(folder, 'node_modules');
   return {
-    node: join(modules, `node-linux-${process.arch}/bin/node`),
+    node: isLinux ? join(modules, `node-linux-${process.arch}/bin/node`) : process.execPath,
     mcpRemote: join(modules, 'mcp-remote/dist/proxy.js'),
     conformance: join(modules, '@modelcontextprotocol/conformance/dist/index.js'),
   };

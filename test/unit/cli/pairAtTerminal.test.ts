@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Output } from '../../../src/cli/output.ts';
+import { maxHeldLines, Output } from '../../../src/cli/output.ts';
 import { pairAtTerminal } from '../../../src/cli/pairAtTerminal.ts';
 import type { CommandContext } from '../../../src/cli/command.ts';
 import { systemClock } from '../../../src/core/clock.ts';
@@ -176,6 +176,16 @@ describe('on a terminal', () => {
     over.abort();
     expect(raw).toEqual([true, false]);
   });
+});
+
+it('lines that wait for an answer are bounded, and those that were not kept are counted', () => {
+  const { output, out } = world();
+  const goOn = output.hold();
+  for (let at = 0; at < maxHeldLines + 3; at += 1) output.line(`line ${at}`);
+  expect(out()).toBe('');
+  goOn();
+  expect(out()).toContain(`line ${maxHeldLines - 1}\n… and 3 more lines`);
+  expect(out()).not.toContain(`line ${maxHeldLines}\n`);
 });
 
 it('without a terminal nothing is asked, and events tell who waits', async () => {
