@@ -62,7 +62,7 @@ describe('launchPlan', () => {
       PYTHONPATH: null,
       API_KEY: 'secret',
     };
-    const shown = await plan(stdio({ env }));
+    const shown = await plan(stdio({ command: await program(bin, 'tool'), env }));
     expect(shown.loads).toEqual({
       NODE_OPTIONS: '--import=data:text/javascript,//%0aevil()@',
       LD_PRELOAD: './evil.so',
