@@ -5,6 +5,7 @@ import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { TunnelError } from '../core/errors.ts';
 
 export type ExecutableSearch = {
   /** What the server inherits. */
@@ -21,25 +22,46 @@ export type ExecutableSearch = {
 /** Entries of PATH that are looked into. */
 export const maxPathEntries = 200;
 
-/** The absolute path, or `undefined` when nothing is found. */
-export async function findExecutable(command: string, search: ExecutableSearch): Promise<string | undefined> {
+/** The absolute path. Throws `UPSTREAM_START` saying where it was looked for. */
+export async function findExecutable(command: string, search: ExecutableSearch): Promise<string> {
   const platform = search.platform ?? process.platform;
   const endings = platform === 'win32' ? windowsEndings(command, search) : [''];
   const isPath = command.includes('/') || (platform === 'win32' && /[\\:]/.test(command));
-  if (isPath) return firstExecutable(resolve(search.cwd, command), endings);
+  if (isPath) {
+    const path = resolve(search.cwd, command);
+    const found = await firstExecutable(path, endings);
+    if (found) return found;
+    throw notFound(`${path} does not exist or is not executable`);
+  }
 
+  const { searched, skipped } = await foldersOf(search);
+  for (const folder of searched) {
+    const found = await firstExecutable(join(folder, command), endings);
+    if (found) return found;
+  }
+  const where = searched.length === 0 ? 'PATH names no folder' : `searched ${searched.join(', ')}`;
+  const but = skipped.length === 0 ? '' : `; not searched, because relative or of the workspace: ${skipped.join(', ')}`;
+  throw notFound(`the command ${command} was not found on PATH (${where}${but})`);
+}
+
+async function foldersOf(search: ExecutableSearch): Promise<{ searched: string[]; skipped: string[] }> {
   const real = (folder: string): Promise<string> => realpath(folder).catch(() => folder);
   const home = await real(search.home ?? homedir());
   // The home folder, or one above it, has every tool of the user inside: opened as a workspace, it still is none.
   const folders = (await Promise.all(search.folders.map(real))).filter((folder) => !isInside(home, folder));
+  const searched: string[] = [];
+  const skipped: string[] = [];
   for (const entry of (variable('PATH', search) ?? '').split(delimiter).slice(0, maxPathEntries)) {
-    if (!isAbsolute(entry)) continue;
-    const target = await real(entry);
-    if (folders.some((folder) => isInside(target, folder))) continue;
-    const found = await firstExecutable(join(entry, command), endings);
-    if (found) return found;
+    if (entry === '') continue;
+    const target = isAbsolute(entry) ? await real(entry) : undefined;
+    const isForeign = target !== undefined && !folders.some((folder) => isInside(target, folder));
+    (isForeign ? searched : skipped).push(entry);
   }
-  return undefined;
+  return { searched, skipped };
+}
+
+function notFound(message: string): TunnelError {
+  return new TunnelError('UPSTREAM_START', message);
 }
 
 async function firstExecutable(path: string, endings: readonly string[]): Promise<string | undefined> {
