@@ -4,6 +4,7 @@ import type { ErrorCode, ErrorInfo } from '../core/errors.ts';
 import type { RpcId } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import type { Decision } from '../policy/decide.ts';
+import { sentenceForAgents } from '../upstream/forAgents.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -94,17 +95,16 @@ export function isUpstreamFault({ code }: ErrorInfo): boolean {
   return UPSTREAM_FAULTS.has(code);
 }
 
-/** What went wrong behind the gateway; an answer that has begun already is cut off instead. */
+/**
+ * What went wrong behind the gateway, in full for the developer and as a fixed sentence for the agent; an answer that
+ * has begun already is cut off instead.
+ */
 export function answerFailure(exchange: Exchange, info: ErrorInfo): void {
   const code = isUpstreamFault(info) ? rpcCode.upstreamUnavailable : rpcCode.internalError;
   exchange.recorder.finish({ status: 'failed', rpcCode: code, reason: info.message });
   if (exchange.response.headersSent) return exchange.end(info.message);
-  if (isUpstreamFault(info)) {
-    exchange.answer(info.code === 'TIMEOUT' ? 504 : 502, rpcErrorText(exchange.rpcId, code, info.message));
-  } else {
-    const message = 'the tunnel failed; the log on the developer’s machine says why';
-    exchange.answer(500, rpcErrorText(exchange.rpcId, code, message));
-  }
+  const status = info.code === 'TIMEOUT' ? 504 : isUpstreamFault(info) ? 502 : 500;
+  exchange.answer(status, rpcErrorText(exchange.rpcId, code, sentenceForAgents(info.code)));
 }
 
 function retryAfter(ms: number): Record<string, string> {

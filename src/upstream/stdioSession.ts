@@ -13,6 +13,7 @@ import { Call } from './call.ts';
 import type { ChildMessage } from './childMessage.ts';
 import type { Exit, ServerProcess } from './childProcess.ts';
 import { EventStore } from './eventStore.ts';
+import { sentenceForAgents } from './forAgents.ts';
 import { SseBody } from './sseBody.ts';
 import { StdioChild } from './stdioChild.ts';
 import type { StdioLimits } from './stdioLimits.ts';
@@ -264,7 +265,7 @@ export class StdioSession {
   #failCalls(error: TunnelError, code: number): void {
     const calls = new Set(this.#calls.values());
     this.#calls.clear();
-    for (const call of calls) call.fail(error, (id) => rpcErrorText(id, code, error.message));
+    for (const call of calls) call.fail(error, (id) => rpcErrorText(id, code, sentenceForAgents(error.code)));
   }
 
   #makeBody(): SseBody {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../src/core/errors.ts';
+import { StdioUpstream } from '../../src/upstream/stdioUpstream.ts';
 import type { UpstreamRequest, UpstreamResponse } from '../../src/upstream/upstream.ts';
 import { connectAgent2, openHttp1, type Answer } from '../support/agents.ts';
 import { FakeClock } from '../support/fakeClock.ts';
@@ -222,7 +223,7 @@ describe.each(versions)('a server that fails, seen over %s', (version) => {
     expect(answer.status).toBe(status);
     const message = JSON.parse(answer.body.toString()) as { error: { message: string } };
     expect(message).toMatchObject({ id: 'call-7', error: { code: rpcCode } });
-    expect(message.error.message.includes('secret detail')).toBe(status !== 500);
+    expect(message.error.message).not.toContain('secret detail');
     expect(world.rows()[0]).toMatchObject({ status: 'failed', rpcCode, reason: 'secret detail', httpStatus: status });
     expect(world.log).toHaveLength(status === 500 ? 1 : 0);
     await until(() => world.audit.records.length === 2);
@@ -320,4 +321,25 @@ it('timers of finished exchanges do not stay behind', async () => {
   for (let calls = 0; calls < 5; calls += 1) await post(world, call);
   await until(() => world.unanswered() === 0);
   expect(clock.pending).toBe(before);
+});
+
+describe('a server that does not start', () => {
+  it('does not tell the agent its last words, nor where its command was looked for', async () => {
+    const says = 'console.error("API_TOKEN of /home/alice was not accepted"); process.exit(1)';
+    const env = { PATH: '/somewhere/private' };
+    for (const [command, args, detail] of [
+      [process.execPath, ['-e', says], '/home/alice'],
+      ['no-such-command', [], '/somewhere/private'],
+    ] as const) {
+      const server = new StdioUpstream({ command, args: [...args], env, cwd: '/' });
+      onTestFinished(() => server.close());
+      const world = await aGateway({ answer: (sent) => server.forward(sent) });
+      const clientInfo = { name: 'a', version: '1' };
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+      const answer = await post(world, request('initialize', params));
+      const message = 'the MCP server behind this tunnel could not be started; its owner can see why';
+      expect(JSON.parse(answer.body.toString())).toMatchObject({ error: { code: -32011, message } });
+      expect(world.rows()[0]?.reason).toContain(detail);
+    }
+  });
 });

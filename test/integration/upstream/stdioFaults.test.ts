@@ -174,7 +174,8 @@ describe('a server that dies', () => {
       retryable: true,
     });
     await streaming.ended();
-    expect(streaming.messages.at(-1)).toMatchObject({ id: 's', error: { code: -32011 } });
+    const message = 'the MCP server behind this tunnel has ended; try again';
+    expect(streaming.messages.at(-1)).toMatchObject({ id: 's', error: { code: -32011, message } });
     await stream.ended();
     expect(stream.error).toBeUndefined();
     expect((await world.post(request(1, 'ping'), sessionId)).status).toBe(404);
