@@ -12,13 +12,14 @@ const isLinux = process.platform === 'linux'; // Elsewhere our own Node has to d
 const packages = [
   'mcp-remote@0.15.1',
   '@modelcontextprotocol/conformance@0.2.0-alpha.12',
+  '@modelcontextprotocol/inspector@2.12.0',
   ...(isLinux ? [`node-linux-${process.arch}@22.23.3`] : []),
 ];
 
 /** For a test that may have to install them first. */
 export const withInstallMs = 300_000;
 
-export type PeerTools = { node: string; mcpRemote: string; conformance: string };
+export type PeerTools = { node: string; mcpRemote: string; conformance: string; inspector: string };
 
 export async function peerTools(): Promise<PeerTools> {
   const folder = resolve('.vscode-test', `peers-${packages.join('+').replaceAll(/[^\w.+-]/g, '_')}`);
@@ -28,6 +29,7 @@ export async function peerTools(): Promise<PeerTools> {
     node: isLinux ? join(modules, `node-linux-${process.arch}/bin/node`) : process.execPath,
     mcpRemote: join(modules, 'mcp-remote/dist/proxy.js'),
     conformance: join(modules, '@modelcontextprotocol/conformance/dist/index.js'),
+    inspector: join(modules, '.bin/mcp-inspector'),
   };
 }
 
