@@ -243,7 +243,7 @@ export class Gateway {
       serverRequests: this.#serverRequests,
       session: call.isInitialize ? answer.headers['mcp-session-id'] : call.sessionId,
     });
-    await relayAnswer(exchange, answer, observer, listFilter(policy.current, principal, call));
+    await relayAnswer(exchange, answer, observer, listFilter(policy.current, principal));
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
     this.agents.answered();
     this.#finish(exchange, observer.outcome(answer.status));

@@ -4,38 +4,27 @@ import { elementsOf, skipSpace } from '../mcp/jsonRanges.ts';
 import { filterList, listField, type ListedBy } from '../mcp/lists.ts';
 import type { Principal } from '../identity/grants.ts';
 import type { MergedPolicy } from '../policy/mergedPolicy.ts';
-import { mayList } from '../policy/visible.ts';
-import type { Call } from './call.ts';
+import { mayList, seesEverything } from '../policy/visible.ts';
 import type { FilterMessage } from './relay.ts';
 
 const allLists = ['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list'].flatMap(
   (method) => listField(method) ?? [],
 );
 
-/** `undefined` when no list can come: the call asks for none, and is no stream that may be resumed with one. */
-export function listFilter(
-  policy: MergedPolicy,
-  principal: Principal,
-  call: Pick<Call, 'method' | 'messages'>,
-): FilterMessage | undefined {
-  const asked = new Map(
-    call.messages.flatMap((message) =>
-      message.kind === 'request' ? [[message.id, listField(message.method)] as const] : [],
-    ),
-  );
-  if (call.method !== 'GET' && ![...asked.values()].some((list) => list !== undefined)) return undefined;
+/**
+ * `undefined` when nothing is hidden from this principal. Else every answer is looked at for every list, whatever was
+ * asked: a server may give the answer to one call as that to another with the same id.
+ */
+export function listFilter(policy: MergedPolicy, { name, scope }: Principal): FilterMessage | undefined {
+  if (seesEverything(policy, name, scope)) return undefined;
 
-  /** An answer whose id is not of this call may be to an earlier one, or renumbered: then it may be any list. */
-  const listsIn = (message: JsonValue): readonly ListedBy[] => {
-    if (!isJsonObject(message) || !Object.hasOwn(message, 'result')) return [];
-    const id = message['id'];
-    if ((typeof id !== 'string' && typeof id !== 'number') || !asked.has(id)) return allLists;
-    return [asked.get(id)].filter((list) => list !== undefined);
-  };
+  const listsIn = (text: string, message: JsonValue): readonly ListedBy[] =>
+    isJsonObject(message) && Object.hasOwn(message, 'result')
+      ? allLists.filter(({ field }) => mayHold(text, field))
+      : [];
   const filterOne = (text: string, message: JsonValue): string =>
-    listsIn(message).reduce(
-      (kept, { field, kind }) =>
-        filterList(kept, field, (item) => mayList(policy, principal.name, principal.scope, kind, item)).text,
+    listsIn(text, message).reduce(
+      (kept, { field, kind }) => filterList(kept, field, (item) => mayList(policy, name, scope, kind, item)).text,
       text,
     );
   return (text) => {
@@ -43,6 +32,11 @@ export function listFilter(
     const filtered = Array.isArray(message) ? filterEach(text, message, filterOne) : filterOne(text, message);
     return filtered === text ? undefined : filtered;
   };
+}
+
+/** Cheap, and never "no" for a text that holds it: a name can be written otherwise only with a `\u` escape. */
+function mayHold(text: string, field: string): boolean {
+  return text.includes(`"${field}"`) || text.includes('\\u');
 }
 
 /** A batch: its answers one by one, everything between them as it is. */

@@ -9,7 +9,7 @@ import type { Exchange } from './exchange.ts';
 import { towardsAgent } from './forwardHeaders.ts';
 import { writable } from './http.ts';
 
-/** Largest single server-sent event, and largest list that is filtered; a larger one ends the answer. */
+/** Largest single server-sent event, and largest answer that is looked through for lists; a larger one is cut. */
 export const maxEventBytes = 64 * 1024 * 1024;
 
 /** The same message without what the agent may not see, or `undefined` when nothing had to go. */
@@ -127,7 +127,8 @@ async function relayFilteredJson(
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > maxEventBytes) throw new RangeError(`a list is larger than ${maxEventBytes} bytes`);
+    if (bytes > maxEventBytes)
+      throw new RangeError(`an answer that is looked through for lists is larger than ${maxEventBytes} bytes`);
     chunks.push(chunk);
   }
   const whole = Buffer.concat(chunks);

@@ -2,6 +2,7 @@
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { judge, type GrantScope } from './access.ts';
 import type { MergedPolicy } from './mergedPolicy.ts';
+import type { AgentRule } from './policySchema.ts';
 import type { Named } from './subject.ts';
 
 export type ListedKind = 'tool' | 'prompt' | 'resource' | 'resourceTemplate';
@@ -13,6 +14,28 @@ const USES: Readonly<Record<ListedKind, { of: Named; field: string; method: stri
   // Judged by its own text: `file:///docs/{path}` is under `file:///docs/*`. What it expands to is judged when it is read.
   resourceTemplate: { of: 'resource', field: 'uriTemplate', method: 'resources/read' },
 };
+
+/** Whether no rule and no grant hides anything from the agent; in doubt, no. */
+export function seesEverything(policy: MergedPolicy, agent: string, scope: GrantScope): boolean {
+  if (scope.tools !== undefined || scope.readOnly === true) return false;
+  return policy.layers.every((layer) => {
+    if (layer.kind === 'broken') return false;
+    const { agents } = layer.policy;
+    if (!agents) return true;
+    const everyone = Object.hasOwn(agents, '*') ? agents['*'] : undefined;
+    const own = Object.hasOwn(agents, agent) ? agents[agent] : everyone;
+    const rules = [own, everyone].filter((rule) => rule !== undefined);
+    return own !== undefined && allows(own) && rules.every(deniesNothing);
+  });
+}
+
+function allows({ methods = ['*'], tools, prompts, resources }: AgentRule): boolean {
+  return [methods, tools, prompts, resources].every((patterns) => patterns?.includes('*') === true);
+}
+
+function deniesNothing({ deny = [], readOnly }: AgentRule): boolean {
+  return deny.length === 0 && readOnly !== true;
+}
 
 /** An entry without a name that can be judged is not shown. */
 export function mayList(

@@ -3,6 +3,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../src/core/errors.ts';
 import { SseReader, type SseEvent } from '../../src/core/sse.ts';
+import { StdioUpstream } from '../../src/upstream/stdioUpstream.ts';
 import { callHttp1, callHttp2, connectAgent2, type Answer } from '../support/agents.ts';
 import {
   aGateway,
@@ -19,6 +20,18 @@ import { expectNothingLeft } from '../support/leaks.ts';
 import { until } from '../support/until.ts';
 
 type Message = { id: unknown; error?: { code: number; message: string }; result?: { tools?: { name: string }[] } };
+
+/** A server that gives its list only when it is pinged, as the answer to whoever asked for it long ago. */
+const lateLists = `
+  const say = (id, result) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result }));
+  let asked;
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method } = JSON.parse(line);
+    if (method === 'initialize') say(id, { protocolVersion: '2025-03-26', capabilities: {}, serverInfo: {} });
+    if (method === 'tools/list') asked = id;
+    if (method === 'ping') say(asked, { tools: [{ name: 'get_time' }, { name: 'delete_all' }] });
+  });
+`;
 
 const parse = (answer: Answer): Message => JSON.parse(answer.body.toString()) as Message;
 
@@ -155,6 +168,45 @@ describe('a list', () => {
   it.each(['1', '"1"', 'null', '99'])('with the id %s is filtered, too', async (id) => {
     const world = await aGateway({ policy, answer: () => json(whole.replace('"id":1', `"id":${id}`)) });
     expect((await post(world, request('tools/list'))).body.toString()).not.toMatch(/delete|\\u0064/);
+  });
+
+  it.each(['JSON', 'events'])('as the answer to another call, as %s, is filtered, too', async (kind) => {
+    const event = Buffer.from(`data: ${whole.replaceAll('\n', '\ndata: ')}\n\n`);
+    const world = await aGateway({ policy, answer: () => (kind === 'JSON' ? json(whole) : sse(bodyOf([event]))) });
+    for (const method of ['tools/call', 'ping']) {
+      const answer = await post(world, request(method, { name: 'echo', arguments: {} }));
+      expect(answer.body.toString()).toContain('"tools"');
+      expect(answer.body.toString()).not.toMatch(/delete|\\u0064/);
+    }
+  });
+
+  it('with its field written in escapes is filtered, too', async () => {
+    const escaped = whole.replace('"tools"', '"\\u0074ools"');
+    const world = await aGateway({ policy, answer: () => json(escaped) });
+    expect((await post(world, request('ping'))).body.toString()).not.toMatch(/delete|\\u0064/);
+  });
+
+  it('of a withdrawn call is not taken whole for the answer to a later one with its id', async () => {
+    const server = new StdioUpstream({ command: process.execPath, args: ['-e', lateLists], env: {}, cwd: '/' });
+    onTestFinished(() => server.close());
+    const world = await aGateway({ policy, answer: (sent) => server.forward(sent) });
+    const clientInfo = { name: 'a', version: '1' };
+    const params = { protocolVersion: '2025-03-26', capabilities: {}, clientInfo };
+    const begun = await post(world, request('initialize', params, 'i'));
+    const headers = { 'mcp-session-id': String(begun.headers['mcp-session-id']) };
+    const withdrawn = (method: string, id: string): object[] => [
+      request(method, {}, id),
+      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } },
+    ];
+    await post(world, withdrawn('tools/list', 'x'), { headers });
+    // So many more that the first is no longer remembered as withdrawn.
+    for (let round = 0; round < 6; round += 1) {
+      const batch = Array.from({ length: 50 }, (_, at) => withdrawn('slow', `${round}-${at}`)).flat();
+      await post(world, batch, { headers });
+    }
+    const answer = await post(world, request('ping', {}, 'x'), { headers });
+    expect(answer.body.toString()).toContain('get_time');
+    expect(answer.body.toString()).not.toContain('delete_all');
   });
 
   it('behind a byte order mark is filtered, too', async () => {

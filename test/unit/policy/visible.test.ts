@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { JsonObject, JsonValue } from '../../../src/core/json.ts';
 import type { RpcMessage } from '../../../src/mcp/message.ts';
 import { decide } from '../../../src/policy/decide.ts';
-import { mergePolicies, type PolicySource } from '../../../src/policy/mergedPolicy.ts';
-import type { AgentRule } from '../../../src/policy/policySchema.ts';
-import { mayList, type ListedKind } from '../../../src/policy/visible.ts';
+import { mergePolicies, userDefaults, type PolicySource } from '../../../src/policy/mergedPolicy.ts';
+import type { AgentRule, Policy } from '../../../src/policy/policySchema.ts';
+import { mayList, seesEverything, type ListedKind } from '../../../src/policy/visible.ts';
 
 const names = fc.constantFrom('echo', 'Echo', 'rm', 'look', 'file:///a', 'file:///a/../b', 'file:///{x}', 'x\n', '');
 const patterns = fc.array(fc.constantFrom('*', 'echo', 'e*', 'file:///*', '*o', 'rm', 'tools/*', 'look'), {
@@ -86,5 +86,52 @@ describe('mayList', () => {
 
   it.each([null, 1, 'echo', [], {}, { name: 1 }, { name: ['echo'] }])('hides %j, which has no name', (item) => {
     expect(mayList(everything, 'a', {}, 'tool', item)).toBe(false);
+  });
+});
+
+describe('seesEverything', () => {
+  it('says so only where every entry with a name is shown', () => {
+    const open = { methods: ['*'], tools: ['*'], prompts: ['*'], resources: ['*'] };
+    const mostlyOpen = fc.oneof(fc.constant<object>(open), rule);
+    const layer = fc
+      .record({ '*': mostlyOpen, ci: mostlyOpen }, { requiredKeys: [] })
+      .map((agents): PolicySource => ({ origin: 'user', file: '/u', kind: 'read', policy: { version: 1, agents } }));
+    const kinds = fc.constantFrom<(keyof typeof uses)[]>('tool', 'prompt', 'resource');
+    fc.assert(
+      fc.property(
+        fc.array(layer, { minLength: 1, maxLength: 2 }),
+        scope,
+        kinds,
+        names,
+        (sources, granted, kind, name) => {
+          const policy = mergePolicies(sources);
+          if (!seesEverything(policy, 'ci', granted)) return;
+          expect(mayList(policy, 'ci', granted, kind, { [uses[kind][1]]: name })).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('is true of the defaults, and of nothing that is narrower', () => {
+    const seen = (rules: object, granted: object = {}): boolean => {
+      const policy: Policy = { version: 1, agents: { '*': { ...userDefaults.agents['*'], ...rules } } };
+      return seesEverything(mergePolicies([{ origin: 'user', file: '/u', kind: 'read', policy }]), 'ci', granted);
+    };
+    expect(seen({})).toBe(true);
+    expect(seesEverything(mergePolicies([{ origin: 'user', file: '/u', kind: 'missing' }]), 'ci', {})).toBe(true);
+    for (const rules of [
+      { deny: ['x'] },
+      { readOnly: true },
+      { tools: ['a'] },
+      { prompts: [] },
+      { methods: ['ping'] },
+    ]) {
+      expect(seen(rules)).toBe(false);
+    }
+    expect(seen({}, { tools: ['*'] })).toBe(false);
+    expect(seen({}, { readOnly: true })).toBe(false);
+    const error = { code: 'POLICY_INVALID', message: '', retryable: false } as const;
+    const broken: PolicySource = { origin: 'user', file: '/u', kind: 'broken', error };
+    expect(seesEverything(mergePolicies([broken]), 'ci', {})).toBe(false);
   });
 });
