@@ -73,6 +73,11 @@ function judgeDenials(rule: AgentRule, label: string, asking: Asking, subject: G
     const place = firstMatch(deny, name);
     if (place >= 0) return refused(`${label}.deny[${place}]`, `${shown(name)} is denied`);
   }
+  if (deny.length > 0 && subject.kind === 'use' && subject.of === 'resource') {
+    // Written in another way, a denied resource would match no pattern.
+    const unclear = subject.names.find((name) => !isPlainUri(name));
+    if (unclear !== undefined) return refused(`${label}.deny`, `write the URI ${shown(unclear)} in its plain form`);
+  }
   if (subject.kind === 'unknown-use' && deny.length > 0) {
     return refused(`${label}.deny`, `${shown(subject.method)} is not a method that the rules can judge`);
   }
@@ -96,8 +101,7 @@ function judgeAllowances(rule: AgentRule, label: string, subject: Governed): Fin
     if (patterns.length > 0) return { allowed: true, rule: `${label}.${section}` };
     return refused(`${label}.${section}`, `no ${section} are allowed`);
   }
-  const particular = !patterns.includes('*') || (rule.deny ?? []).length > 0;
-  return judgeNames(subject, patterns, `${label}.${section}`, particular);
+  return judgeNames(subject, patterns, `${label}.${section}`, !patterns.includes('*'));
 }
 
 function judgeNames(

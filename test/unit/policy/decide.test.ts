@@ -291,3 +291,25 @@ describe('decide', () => {
     expect(decision).toHaveProperty('reason', `the tool "${'x'.repeat(80)}…" is not allowed`);
   });
 });
+
+describe('what is denied to all', () => {
+  const agents = { '*': { ...everything, deny: ['file:///secret/*'] }, claude: everything };
+  const policy = mergePolicies([{ origin: 'user', file: '/u', kind: 'read', policy: { version: 1, agents } }]);
+
+  it.each([
+    'file:///secret/key',
+    'file:///%73ecret/key',
+    'file:///x/../secret/key',
+    'file://localhost/secret/key',
+    'file:/secret/key',
+    'file:////secret/key',
+    'FILE:///secret/key',
+  ])('is denied to an agent with rules of its own, also as %s', (uri) => {
+    expect(ask(policy, read(uri), {}, 'claude').kind).toBe('deny');
+    expect(ask(policy, read(uri), {}, 'another').kind).toBe('deny');
+  });
+
+  it('leaves the rest to it', () => {
+    expect(ask(policy, read('file:///open/key'), {}, 'claude').kind).toBe('allow');
+  });
+});
