@@ -76,7 +76,8 @@ describe('a helper that is killed', () => {
     const failed = waits.catch((error: unknown) => error);
     let servers: number[] = [];
     await until(async () => (servers = await childrenOf(first.pid, fixtureServer)).length > 0);
-    await until(async () => (await childrenOf(first.pid, 'trap')).length > 0); // Who guards it is there, too.
+    // By then its guardian has been told: that is done before anything is said to the server.
+    await until(async () => (await childrenOf(first.pid, 'heard initialize')).length > 0);
     first.child.kill('SIGKILL');
     expect(await failed).toMatchObject({ code: 'CLOSED' });
     await until(async () => (await Promise.all(servers.map(isAlive))).every((alive) => !alive));
