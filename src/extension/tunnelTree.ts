@@ -148,7 +148,7 @@ function agentNode(tunnel: TunnelInfo, agent: AgentSeen, index: number, nowMs: n
     id: `tunnel:${tunnel.id}:agent:${index}`,
     label: agent.name,
     description: [calls, ...refused, ageLabel(agent.lastCallMs, nowMs, t)].join(' · '),
-    tooltip: t('Grant: {0}', agent.grant),
+    tooltip: t('Grant: {0}', agent.grant.name),
     icon: { name: 'person' },
     children: [],
   };

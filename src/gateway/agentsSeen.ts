@@ -4,7 +4,17 @@ import type { Clock } from '../core/clock.ts';
 /** Agents remembered per tunnel; the one silent for longest makes room. */
 export const maxAgents = 100;
 
-export type AgentSeen = { name: string; grant: string; lastCallMs: number; calls: number; refused: number };
+/** `visitor` is the address it called from last, as the carrier reports it. */
+export type AgentSeen = {
+  name: string;
+  grant: { id: string; name: string };
+  visitor: string;
+  lastCallMs: number;
+  calls: number;
+  refused: number;
+};
+
+type Caller = { grant: string; name: string };
 
 const WINDOW_MS = 60_000;
 /** Calls remembered for the rate; more within a minute count as this many. */
@@ -20,16 +30,16 @@ export class AgentsSeen {
     this.#clock = clock;
   }
 
-  called(name: string, grant: string): void {
+  called(name: string, caller: Caller, visitor: string): void {
     const now = this.#clock.now();
-    const agent = this.#agent(name, grant);
+    const agent = this.#agent(name, caller, visitor);
     agent.calls += 1;
     agent.lastCallMs = now;
     if (this.#recent.length < maxRemembered) this.#recent.push(now);
   }
 
-  refused(name: string, grant: string): void {
-    this.#agent(name, grant).refused += 1;
+  refused(name: string, caller: Caller, visitor: string): void {
+    this.#agent(name, caller, visitor).refused += 1;
   }
 
   /** An upstream's answer has reached an agent: the only proof that a tunnel is ready. */
@@ -48,12 +58,15 @@ export class AgentsSeen {
   }
 
   list(): AgentSeen[] {
-    return [...this.#agents.values()].map((agent) => ({ ...agent }));
+    return [...this.#agents.values()].map((agent) => ({ ...agent, grant: { ...agent.grant } }));
   }
 
-  #agent(name: string, grant: string): AgentSeen {
-    const key = JSON.stringify([name, grant]);
-    const agent = this.#agents.get(key) ?? { name, grant, lastCallMs: this.#clock.now(), calls: 0, refused: 0 };
+  #agent(name: string, { grant: id, name: grantName }: Caller, visitor: string): AgentSeen {
+    const key = JSON.stringify([name, id]);
+    const grant = { id, name: grantName };
+    const lastCallMs = this.#clock.now();
+    const agent = this.#agents.get(key) ?? { name, grant, visitor, lastCallMs, calls: 0, refused: 0 };
+    agent.visitor = visitor;
     this.#agents.delete(key);
     this.#agents.set(key, agent);
     if (this.#agents.size > maxAgents) this.#agents.delete(this.#agents.keys().next().value!);

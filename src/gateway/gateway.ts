@@ -15,12 +15,15 @@ import type { Upstream, UpstreamResponse } from '../upstream/upstream.ts';
 import { AgentsSeen } from './agentsSeen.ts';
 import { AnswerObserver } from './answerObserver.ts';
 import { checkArrival } from './arrivalCheck.ts';
-import { argumentsDigest, readCall, requestIds, type Call } from './call.ts';
+import { readCall, requestIds, type Call } from './call.ts';
+import { CallAudit } from './callAudit.ts';
+import { Doorkeeper } from './doorkeeper.ts';
 import { Exchange } from './exchange.ts';
 import { towardsUpstream } from './forwardHeaders.ts';
-import { authorityOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
+import type { Arrival, HttpRequest, HttpResponse } from './http.ts';
 import { listFilter } from './listFilter.ts';
 import { recordedPath, serveOAuth } from './oauthRequest.ts';
+import { OpenExchanges } from './openExchanges.ts';
 import {
   answerFailure,
   answerOptions,
@@ -29,16 +32,11 @@ import {
   refuseCall,
   refuseLimit,
   refuseSession,
-  refuseThrottled,
-  refuseUnauthenticated,
 } from './refusals.ts';
 import { relayAnswer } from './relay.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
 import { ToolCatalogue } from './toolCatalogue.ts';
-
-/** What `setTimeout` holds: 24.8 days. */
-const longestTimerMs = 2 ** 31 - 1;
 
 export type GatewayOptions = {
   tunnel: string;
@@ -60,12 +58,16 @@ export class Gateway {
   readonly #sessions = new SessionTable();
   readonly #catalogue = new ToolCatalogue();
   readonly #serverRequests: ServerRequests;
-  readonly #inFlight = new Map<Exchange, Principal>();
-  #oauth: OAuthDoor | undefined;
+  readonly #door: Doorkeeper;
+  readonly #open: OpenExchanges;
+  readonly #audit: CallAudit;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.agents = new AgentsSeen(options.clock);
+    this.#door = new Doorkeeper(options);
+    this.#open = new OpenExchanges(options.clock);
+    this.#audit = new CallAudit(options);
     this.#serverRequests = new ServerRequests((method, session) => this.#beginServerRow(method, session));
   }
 
@@ -74,22 +76,21 @@ export class Gateway {
     const exchange = this.#begin(request, response, arrival);
     this.#serve(exchange)
       .catch((error: unknown) => this.#fail(exchange, error))
-      .finally(() => this.#inFlight.delete(exchange));
+      .finally(() => this.#open.delete(exchange));
   };
 
   /** From now on agents may also ask to be let in. */
   letInBy(oauth: OAuthDoor): void {
-    this.#oauth = oauth;
+    this.#door.letInBy(oauth);
   }
 
   /** A grant was revoked: what it has open ends now. */
   endGrant(grant: string): void {
-    for (const [exchange, principal] of this.#inFlight)
-      if (principal.grant === grant) exchange.end('the grant was revoked');
+    this.#open.endGrant(grant);
   }
 
   async #serve(exchange: Exchange): Promise<void> {
-    const oauth = this.#oauth;
+    const { oauth } = this.#door;
     const arrival = checkArrival(exchange.request, exchange.arrival, oauth);
     if (arrival.kind === 'options') return answerOptions(exchange);
     if (arrival.kind === 'refused') return refuseArrival(exchange, arrival.status, arrival.reason);
@@ -115,67 +116,35 @@ export class Gateway {
     exchange.recorder.update({ agent, era: call.era });
     const decision = this.#decide(principal, call);
     exchange.recorder.mark('decided');
-    await this.#audit(exchange, principal, call, decision);
+    await this.#audit.begin(exchange, principal, call, decision);
     exchange.recorder.mark('audited');
 
     if (decision.kind === 'deny') {
-      this.agents.refused(agent, principal.name);
+      this.agents.refused(agent, principal, exchange.arrival.visitor);
       return refuseCall(exchange, call, decision);
     }
-    this.agents.called(agent, principal.name);
+    this.agents.called(agent, principal, exchange.arrival.visitor);
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
     await this.#forward(exchange, principal, call);
   }
 
   async #authenticate(exchange: Exchange): Promise<Principal | undefined> {
-    const { grants, throttle, audit, tunnel, serverId } = this.#options;
-    const oauth = this.#oauth;
-    const authorization = exchange.headers['authorization'];
-    const result = oauth?.authenticate(authorization) ?? grants.authenticate(authorization, serverId);
-    if (result.kind === 'principal') {
-      const { principal } = result;
-      exchange.recorder.update({ principal: { kind: principal.kind, name: principal.name, grant: principal.grant } });
-      this.#inFlight.set(exchange, principal); // In the same breath: no revocation may slip in between.
-      this.#endAt(exchange, result.expiresMs);
-      return principal;
-    }
-    const { visitor, carrier } = exchange.arrival;
-    const challenge = oauth?.challenge(authorityOf(exchange.request));
-    const verdict = throttle.failed(visitor);
-    if (verdict.kind === 'limited') {
-      // Not audited one by one: strangers must not fill the disk. Who can ask to be let in must still hear where.
-      if (challenge !== undefined) refuseUnauthenticated(exchange, result.why, challenge);
-      else refuseThrottled(exchange, verdict.retryAfterMs);
+    const result = this.#door.authenticate(exchange);
+    if (result.kind === 'refused') {
+      await this.#door.refuse(exchange, result);
       return undefined;
     }
-    await audit.append({ kind: 'refused', tunnel, visitor, carrier, why: result.why });
-    refuseUnauthenticated(exchange, result.why, challenge);
-    return undefined;
-  }
-
-  /** A stream may outlive the grant that opened it; it must not. */
-  #endAt(exchange: Exchange, expiresMs: number): void {
-    const { clock } = this.#options;
-    const leftMs = expiresMs - clock.now();
-    if (leftMs <= 0) return exchange.end('the grant has expired');
-    const timer = clock.after(Math.min(leftMs, longestTimerMs), () => this.#endAt(exchange, expiresMs));
-    exchange.signal.addEventListener('abort', () => timer.cancel(), { once: true });
+    const { principal, expiresMs } = result;
+    this.#open.add(exchange, principal, expiresMs); // In the same breath: no revocation may slip in between.
+    exchange.recorder.update({ principal: { kind: principal.kind, name: principal.name, grant: principal.grant } });
+    return principal;
   }
 
   /** A session belongs to the principal that began it; anybody else's is answered as unknown. */
   async #ownSession(exchange: Exchange, principal: Principal, call: Call): Promise<boolean> {
     if (call.sessionId === undefined || call.isInitialize) return true;
     const session = this.#sessions.find(call.sessionId, principal.id);
-    if (session === 'foreign') {
-      const { visitor, carrier } = exchange.arrival;
-      await this.#options.audit.append({
-        kind: 'refused',
-        tunnel: this.#options.tunnel,
-        visitor,
-        carrier,
-        why: 'foreign-session',
-      });
-    }
+    if (session === 'foreign') await this.#audit.foreignSession(exchange);
     if (session === undefined || session === 'foreign') {
       refuseSession(exchange);
       return false;
@@ -194,34 +163,6 @@ export class Gateway {
     });
   }
 
-  async #audit(exchange: Exchange, principal: Principal, call: Call, decision: Decision): Promise<void> {
-    exchange.recorder.update({ rule: decision.rule });
-    const { tunnel, audit, policy, traffic } = this.#options;
-    const { visitor, carrier } = exchange.arrival;
-    await Promise.all(
-      call.audited.map(({ method, name, params }) =>
-        audit.append({
-          kind: 'call',
-          exchange: exchange.recorder.id,
-          tunnel,
-          visitor,
-          carrier,
-          principal: { id: principal.id, name: principal.name, grant: principal.grant },
-          ...(call.agent === undefined ? {} : { agent: call.agent }),
-          method,
-          ...(name === undefined ? {} : { name }),
-          ...argumentsDigest(params),
-          ...(policy.current.audit.values && params !== undefined
-            ? { arguments: traffic.redact(JSON.stringify(params)) }
-            : {}),
-          decision: decision.kind,
-          rule: decision.rule,
-        }),
-      ),
-    );
-    exchange.audited = true;
-  }
-
   async #forward(exchange: Exchange, principal: Principal, call: Call): Promise<void> {
     const { upstream, policy } = this.#options;
     this.#noteAnswers(exchange, call);
@@ -231,6 +172,8 @@ export class Gateway {
       ...(call.body ? { body: call.body } : {}),
       messages: call.messages,
       ...(call.sessionId === undefined || call.isInitialize ? {} : { sessionId: call.sessionId }),
+      era: call.era,
+      principal: principal.id,
       signal: exchange.signal,
     });
     exchange.recorder.mark('upstreamFirstByte');
@@ -271,13 +214,7 @@ export class Gateway {
 
   #finish(exchange: Exchange, outcome: ReturnType<AnswerObserver['outcome']>): void {
     exchange.recorder.finish(outcome);
-    const { audit, log } = this.#options;
-    if (!exchange.audited) return;
-    audit
-      .append({ kind: 'outcome', exchange: exchange.recorder.id, status: outcome.status, ...measured(exchange) })
-      .catch((error: unknown) =>
-        log(`audit: the outcome of ${exchange.recorder.id} was not written: ${String(error)}`),
-      );
+    this.#audit.finish(exchange, outcome.status);
   }
 
   #fail(exchange: Exchange, error: unknown): void {
@@ -294,7 +231,7 @@ export class Gateway {
       direction: 'agent-to-server',
       kind: 'http',
       httpMethod: request.method ?? '',
-      path: recordedPath(request, this.#oauth),
+      path: recordedPath(request, this.#door.oauth),
       visitor: arrival.visitor,
       headers: Object.entries(request.headers).flatMap(([name, value]) =>
         name.startsWith(':') || value === undefined ? [] : [[name, String(value)] as [string, string]],
@@ -320,20 +257,6 @@ export class Gateway {
     });
     return recorder;
   }
-}
-
-/** What the audit log tells of an answer: its status, how long it took, and how long of that the server took to begin. */
-function measured({ recorder }: Exchange): { httpStatus?: number; latencyMs?: number; serverMs?: number } {
-  const { row, timings } = recorder.detail();
-  const { httpStatus, latencyMs } = row;
-  const { auditedMs, upstreamFirstByteMs } = timings;
-  return {
-    ...(httpStatus === undefined ? {} : { httpStatus }),
-    ...(latencyMs === undefined ? {} : { latencyMs }),
-    ...(auditedMs === undefined || upstreamFirstByteMs === undefined
-      ? {}
-      : { serverMs: Math.max(0, upstreamFirstByteMs - auditedMs) }),
-  };
 }
 
 function withoutSession(headers: Record<string, string>): Record<string, string> {

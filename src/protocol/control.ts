@@ -33,7 +33,15 @@ export type TunnelState =
 /** `end-to-end`: the relay sees only the hostname; `carrier-reads`: the carrier can read payloads. */
 export type Privacy = 'end-to-end' | 'carrier-reads';
 
-export type AgentSeen = { name: string; grant: string; lastCallMs: number; calls: number; refused: number };
+/** `name` is the agent's own word; `visitor` the address it called from last, as the carrier reports it. */
+export type AgentSeen = {
+  name: string;
+  grant: { id: string; name: string };
+  visitor: string;
+  lastCallMs: number;
+  calls: number;
+  refused: number;
+};
 
 /** An agent that waits in a browser to be let in. Everything but `local` and `documentHost` was written by strangers. */
 export type PendingPairing = {
@@ -79,7 +87,13 @@ export type TunnelInfo = {
 };
 
 /** What a new grant may do; absent lists mean everything the policy allows. */
-export type GrantScope = { tools?: string[]; readOnly?: boolean };
+export type GrantScope = {
+  methods?: string[];
+  tools?: string[];
+  prompts?: string[];
+  resources?: string[];
+  readOnly?: boolean;
+};
 
 export type OpenTunnel = {
   /** A server that discovery finds in `folders` (by id), or one given whole. */
@@ -122,6 +136,34 @@ export type PairAnswer =
   | { tunnel: string; number: string; name?: string; scope: GrantScope; expiresMs: number }
   | { tunnel: string; deny: true };
 
+// ── Rules ──────────────────────────────────────────────────────────────────
+
+/** One tool of a server, and what each agent that may reach the server may do with it. */
+export type ToolRow = {
+  name: string;
+  /** It declares itself read-only; what does not, counts as writing. */
+  readOnly: boolean;
+  /** In the order of `ToolRules.agents`. */
+  verdicts: ToolVerdict[];
+};
+
+/** `rule` names the file and place, or the grant, that decided; `conditional`: some arguments are refused. */
+export type ToolVerdict =
+  | { kind: 'allowed'; conditional?: true }
+  | { kind: 'denied'; rule: string; reason: string; because: 'rule' | 'read-only' | 'grant' };
+
+export type ToolRules = {
+  /** As the server lists them now; asked of the server itself. */
+  tools: ToolRow[];
+  /** Live grants for this server. `readOnly`: by rule or grant. */
+  agents: { grant: string; name: string; readOnly: boolean }[];
+  /** Names in rules and grants that the server does not have: most likely a slip of the pen. */
+  unknownNames: { rule: string; name: string }[];
+};
+
+/** A change of the user's policy file for one agent, by the name of its grant, or for all (`*`). */
+export type RuleEdit = { agent: string } & ({ tool: string; access: 'allowed' | 'denied' } | { readOnly: boolean });
+
 // ── Audit ──────────────────────────────────────────────────────────────────
 
 /** What has to be kept where the log cannot be edited from, so that records cut from its end are missed. */
@@ -134,6 +176,9 @@ export type AuditHead = {
   count: number;
   hash: string;
 };
+
+/** What is wrong with one chain of the log, if anything is. */
+export type AuditVerdict = { chain: string; records: number; problem?: string };
 
 // ── The contract ───────────────────────────────────────────────────────────
 
@@ -160,21 +205,34 @@ export type HelperRequests = InspectorRequests & {
   };
   /** The old text works for `overlapMs` more. */
   'grants/rotate': { params: { id: string; overlapMs: number }; result: { grant: GrantInfo; token: string } };
+  /** Puts another scope (and another end) in place of the old; what is open and no longer allowed ends. */
+  'grants/change': {
+    params: { id: string; scope?: GrantScope & { servers?: string[] }; expiresMs?: number };
+    result: { grant: GrantInfo };
+  };
   'grants/revoke': { params: { id: string }; result: { grant: GrantInfo } };
   /** For five minutes agents may ask, one at a time; whatever becomes of one closes it. */
   'pair/open': { params: { tunnel: string }; result: PairingWindow };
   'pair/close': { params: { tunnel: string }; result: null };
   /** Fails with `CONFLICT` and `data.triesLeft` for a wrong number, with `NOT_FOUND` when nobody waits. */
   'pair/answer': { params: PairAnswer; result: null };
+  /** Fails with `UPSTREAM_*` when the server cannot be asked. */
+  'rules/tools': { params: { tunnel: string }; result: ToolRules };
+  /** Writes the user's policy file. Fails with `CONFLICT`, naming the rule, where another file or a pattern still denies. */
+  'rules/edit': { params: RuleEdit; result: { file: string } };
   /** Writes the user's policy file. */
   'policy/allow': { params: { destination: Destination }; result: { file: string } };
   /** `null` before the first record. */
   'audit/head': { params: object; result: { head: AuditHead | null } };
+  /** Checks every chain, against heads that were kept elsewhere. */
+  'audit/verify': { params: { heads: AuditHead[] }; result: { chains: AuditVerdict[] } };
 };
 
 export type HelperNotifications = InspectorNotifications & {
   /** All tunnels, newest state; replaces what was sent before. */
   'tunnels/changed': { tunnels: TunnelInfo[] };
+  /** All grants, whoever changed them; replaces what was sent before. */
+  'grants/changed': { grants: GrantInfo[] };
   /** The newest head of the audit log, at most every 5 s; to be kept in place of the one before. */
   'audit/head': { head: AuditHead };
   /** An agent waits in a browser; also in `TunnelInfo.pairing`. */

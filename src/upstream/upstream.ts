@@ -1,7 +1,7 @@
 // The one contract between the gateway and whatever speaks MCP behind it. A stdio child and an HTTP listener look the
 // same from here: a request of the Streamable HTTP transport goes in, an HTTP answer with a byte stream comes out.
 import type { Readable } from 'node:stream';
-import type { RpcMessage } from '../mcp/message.ts';
+import type { Era, RpcMessage } from '../mcp/message.ts';
 
 export type UpstreamRequest = {
   method: 'POST' | 'GET' | 'DELETE';
@@ -12,6 +12,10 @@ export type UpstreamRequest = {
   /** A parsed copy of `body`; one element, or several for a batch. */
   messages: readonly RpcMessage[];
   sessionId?: string;
+  /** What the agent speaks. */
+  era: Era;
+  /** Whose request it is; nothing is ever shared between two of them. */
+  principal: string;
   /** Aborted when the agent has left. */
   signal: AbortSignal;
 };

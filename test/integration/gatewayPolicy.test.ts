@@ -60,7 +60,7 @@ describe('a denied call', () => {
     expect(row).toMatchObject({ status: 'denied', method: 'tools/call', name: 'delete_all', rpcCode: -32010 });
     expect(world.detail(row).rule).toContain('deny[0]');
     expect(world.audit.records[0]).toMatchObject({ kind: 'call', name: 'delete_all', decision: 'deny' });
-    expect(world.gateway.agents.list()).toMatchObject([{ grant: 'tester', calls: 0, refused: 2 }]);
+    expect(world.gateway.agents.list()).toMatchObject([{ grant: { name: 'tester' }, calls: 0, refused: 2 }]);
   });
 
   it('denies the batch that it is in, each request with its id', async () => {

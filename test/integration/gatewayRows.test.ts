@@ -159,7 +159,7 @@ describe('rows', () => {
     const { bodyReadMs, decidedMs, auditedMs, upstreamFirstByteMs, finishedMs } = detail.timings;
     const steps = [bodyReadMs, decidedMs, auditedMs, upstreamFirstByteMs, finishedMs];
     expect(steps).toEqual([...steps].sort((left, right) => Number(left) - Number(right)));
-    expect(here.gateway.agents.list()).toMatchObject([{ name: 'claude 4.2', grant: 'tester', calls: 3 }]);
+    expect(here.gateway.agents.list()).toMatchObject([{ name: 'claude 4.2', grant: { name: 'tester' }, calls: 3 }]);
     here.leave();
   });
 

@@ -49,6 +49,8 @@ export function stdioWorld(flags: string[] = [], options: Partial<StdioUpstreamO
     upstream.forward({
       method: 'POST',
       messages: [],
+      era: 'legacy',
+      principal: 'g_1',
       signal: new AbortController().signal,
       ...request,
       headers: { ...HEADERS, ...request.headers },

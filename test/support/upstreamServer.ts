@@ -43,6 +43,8 @@ async function answer(upstream: Upstream, request: IncomingMessage, response: Se
       ...(request.method === 'POST' ? { body } : {}),
       messages: classified?.messages ?? [],
       ...(typeof session === 'string' ? { sessionId: session } : {}),
+      era: classified?.era ?? 'legacy',
+      principal: 'g_1',
       signal: left.signal,
     });
     response.writeHead(result.status, result.headers);

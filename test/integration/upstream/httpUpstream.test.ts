@@ -46,6 +46,8 @@ const request = (rest: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
   method: 'POST',
   headers: {},
   messages: [],
+  era: 'legacy',
+  principal: 'g_1',
   signal: new AbortController().signal,
   ...rest,
 });

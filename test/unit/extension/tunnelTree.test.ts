@@ -4,10 +4,11 @@ import type { TunnelInfo } from '../../../src/protocol/control.ts';
 import { english } from './english.ts';
 import { nowMs, tunnel } from './samples.ts';
 
+const by = (name: string) => ({ grant: { id: `g_${name}`, name }, visitor: '203.0.113.7' });
 const treeOf = (changes: Partial<TunnelInfo> = {}) => tunnelTree([tunnel(changes)], nowMs, english)[0]!;
 
 it('says state, agents, calls per minute and the age of the last answer on one row', () => {
-  const agents = [{ name: 'claude-code', grant: 'g', lastCallMs: nowMs - 12_000, calls: 3, refused: 1 }];
+  const agents = [{ name: 'claude-code', ...by('g'), lastCallMs: nowMs - 12_000, calls: 3, refused: 1 }];
   const node = treeOf({ agents, callsPerMinute: 7, lastExchangeMs: nowMs - 12_000 });
   expect(node.label).toBe('everything');
   expect(node.description).toBe('connected · 1 agent · 7/min · 12s ago');
@@ -17,8 +18,8 @@ it('says state, agents, calls per minute and the age of the last answer on one r
 
 it('has the hostname, the destination with its privacy, and the agents below it', () => {
   const agents = [
-    { name: 'claude-code', grant: 'everything from VS Code', lastCallMs: nowMs - 1_000, calls: 1, refused: 0 },
-    { name: 'cursor', grant: 'g2', lastCallMs: nowMs - 3_600_000, calls: 5, refused: 2 },
+    { name: 'claude-code', ...by('everything from VS Code'), lastCallMs: nowMs - 1_000, calls: 1, refused: 0 },
+    { name: 'cursor', ...by('g2'), lastCallMs: nowMs - 3_600_000, calls: 5, refused: 2 },
   ];
   const { children } = treeOf({ agents });
   expect(children.map(({ label, description }) => [label, description])).toEqual([

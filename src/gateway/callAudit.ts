@@ -1,0 +1,85 @@
+// What the audit log hears of a call: before the upstream does, one record per message with the decision; after it, how
+// the call went. A call whose first record cannot be written goes nowhere.
+import type { AuditLog } from '../audit/auditLog.ts';
+import type { Principal } from '../identity/grants.ts';
+import type { Decision } from '../policy/decide.ts';
+import type { PolicyStore } from '../policy/policyStore.ts';
+import type { ExchangeStatus } from '../mcp/exchange.ts';
+import type { TrafficLog } from '../traffic/trafficLog.ts';
+import { argumentsDigest, type Call } from './call.ts';
+import type { Exchange } from './exchange.ts';
+
+export type CallAuditOptions = {
+  tunnel: string;
+  audit: AuditLog;
+  policy: PolicyStore;
+  traffic: TrafficLog;
+  log: (message: string) => void;
+};
+
+export class CallAudit {
+  readonly #options: CallAuditOptions;
+
+  constructor(options: CallAuditOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the records are written; rejects when they cannot be. */
+  async begin(exchange: Exchange, principal: Principal, call: Call, decision: Decision): Promise<void> {
+    exchange.recorder.update({ rule: decision.rule });
+    const { tunnel, audit, policy, traffic } = this.#options;
+    const { visitor, carrier } = exchange.arrival;
+    await Promise.all(
+      call.audited.map(({ method, name, params }) =>
+        audit.append({
+          kind: 'call',
+          exchange: exchange.recorder.id,
+          tunnel,
+          visitor,
+          carrier,
+          principal: { id: principal.id, name: principal.name, grant: principal.grant },
+          ...(call.agent === undefined ? {} : { agent: call.agent }),
+          method,
+          ...(name === undefined ? {} : { name }),
+          ...argumentsDigest(params),
+          ...(policy.current.audit.values && params !== undefined
+            ? { arguments: traffic.redact(JSON.stringify(params)) }
+            : {}),
+          decision: decision.kind,
+          rule: decision.rule,
+        }),
+      ),
+    );
+    exchange.audited = true;
+  }
+
+  /** Somebody used a session of another principal. */
+  foreignSession({ arrival: { visitor, carrier } }: Exchange): Promise<void> {
+    const { audit, tunnel } = this.#options;
+    return audit.append({ kind: 'refused', tunnel, visitor, carrier, why: 'foreign-session' });
+  }
+
+  /** Nothing waits for it; nothing at all for an exchange whose call was never written. */
+  finish(exchange: Exchange, status: ExchangeStatus): void {
+    if (!exchange.audited) return;
+    const { audit, log } = this.#options;
+    const { id } = exchange.recorder;
+    audit
+      .append({ kind: 'outcome', exchange: id, status, ...measured(exchange) })
+      .catch((error: unknown) => log(`audit: the outcome of ${id} was not written: ${String(error)}`));
+  }
+}
+
+/** What the audit log tells of an answer: its status, how long it took, and how long of that the server took to begin. */
+function measured({ recorder }: Exchange): { httpStatus?: number; latencyMs?: number; serverMs?: number } {
+  const { row, timings } = recorder.detail();
+  const { httpStatus, latencyMs } = row;
+  const { auditedMs, upstreamFirstByteMs } = timings;
+  return {
+    ...(httpStatus === undefined ? {} : { httpStatus }),
+    ...(latencyMs === undefined ? {} : { latencyMs }),
+    ...(auditedMs === undefined || upstreamFirstByteMs === undefined
+      ? {}
+      : { serverMs: Math.max(0, upstreamFirstByteMs - auditedMs) }),
+  };
+}
