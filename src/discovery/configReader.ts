@@ -1,6 +1,6 @@
 // The one interface between discovery and a configuration format: text in, entries and faults out, nothing resolved,
 // nothing thrown. `formats.ts` lists the readers there are.
-import type { Fault } from './jsoncDocument.ts';
+import type { Fault } from './configDocument.ts';
 import type { ServerFormat } from '../core/server.ts';
 import type { VariableFamily } from './variables.ts';
 

@@ -1,16 +1,16 @@
 // Reads the fields of one JSON object with their types checked: what is wrong is collected with its path and place
 // (`servers.a.args[1] must be a text`), so that one look shows all of it.
 import type { Node } from 'jsonc-parser';
-import type { Fault, JsoncDocument } from './jsoncDocument.ts';
+import type { ConfigDocument, Fault } from './configDocument.ts';
 
 export class Fields {
   readonly path: string;
-  readonly #document: JsoncDocument;
+  readonly #document: ConfigDocument;
   readonly #values = new Map<string, Node>();
   readonly #faults: Fault[];
 
   /** Faults go into `faults`; a name that stands twice is one. */
-  constructor(document: JsoncDocument, object: Node, path: string, faults: Fault[]) {
+  constructor(document: ConfigDocument, object: Node, path: string, faults: Fault[]) {
     this.path = path;
     this.#document = document;
     this.#faults = faults;

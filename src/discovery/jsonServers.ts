@@ -3,7 +3,8 @@
 import type { Node } from 'jsonc-parser';
 import type { ConfigText, ServerEntry } from './configReader.ts';
 import { Fields, properties, type Property } from './fields.ts';
-import { JsoncDocument, type Fault } from './jsoncDocument.ts';
+import type { Fault } from './configDocument.ts';
+import { JsoncDocument } from './jsoncDocument.ts';
 
 /** Servers read from one file; the rest is reported and left out. */
 export const maxServersPerFile = 256;

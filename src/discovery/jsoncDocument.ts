@@ -1,27 +1,26 @@
 // JSON with comments and trailing commas as a tree that knows where everything stands, also when the text is damaged:
 // the sound parts stay readable and every fault has a line and a column. Never throws, whatever the text.
 import { createScanner, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
+import {
+  countBelow,
+  firstPerLine,
+  LineIndex,
+  maxNesting,
+  type ConfigDocument,
+  type Fault,
+  type Place,
+} from './configDocument.ts';
 
-/** Deepest nesting that is parsed; the parser is recursive, and no configuration comes near. */
-export const maxNesting = 64;
-
-/** Faults reported for one text; what follows the first few is mostly their echo. */
-export const maxFaults = 5;
-
-/** `line` and `column` count from 1. */
-export type Place = { line: number; column: number };
-export type Fault = Place & { message: string };
-
-export class JsoncDocument {
+export class JsoncDocument implements ConfigDocument {
   readonly root: Node | undefined;
   readonly faults: Fault[];
   readonly #text: string;
   readonly #errorOffsets: number[];
-  readonly #lineStarts: number[];
+  readonly #lines: LineIndex;
 
   constructor(text: string) {
     this.#text = text;
-    this.#lineStarts = lineStarts(text);
+    this.#lines = new LineIndex(text);
     this.#errorOffsets = [];
     this.faults = [];
 
@@ -37,8 +36,7 @@ export class JsoncDocument {
   }
 
   place(offset: number): Place {
-    const line = countBelow(this.#lineStarts, offset + 1);
-    return { line, column: offset - (this.#lineStarts[line - 1] ?? 0) + 1 };
+    return this.#lines.place(offset);
   }
 
   /** Whether a syntax error lies inside the node, or its end is missing: then its content is a guess. */
@@ -79,30 +77,6 @@ function* nesting(text: string): Generator<{ depth: number; offset: number }> {
     else continue;
     yield { depth, offset: scanner.getTokenOffset() };
   }
-}
-
-function lineStarts(text: string): number[] {
-  const starts = [0];
-  for (const match of text.matchAll(/\r\n|\n|\r/g)) starts.push(match.index + match[0].length);
-  return starts;
-}
-
-/** How many of the ascending `numbers` are below `limit`. */
-function countBelow(numbers: readonly number[], limit: number): number {
-  let low = 0;
-  let high = numbers.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((numbers[middle] ?? 0) < limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** One mistake makes the parser complain several times in a row: the first of each line is the one that helps. */
-function firstPerLine(faults: Fault[]): Fault[] {
-  const lines = new Set<number>();
-  return faults.filter(({ line }) => !lines.has(line) && lines.add(line)).slice(0, maxFaults);
 }
 
 function sentence({ error }: ParseError): string {

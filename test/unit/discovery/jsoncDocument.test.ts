@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsoncDocument, maxFaults, maxNesting } from '../../../src/discovery/jsoncDocument.ts';
+import { maxFaults, maxNesting } from '../../../src/discovery/configDocument.ts';
+import { JsoncDocument } from '../../../src/discovery/jsoncDocument.ts';
 
 const faultsOf = (text: string) => new JsoncDocument(text).faults;
 
