@@ -2,6 +2,7 @@
 // It holds digests of tokens, never a token.
 import { z } from 'zod';
 import { TunnelError } from '../core/errors.ts';
+import { scopeSchema, serversSchema } from './grantScope.ts';
 
 /** Grants in one file, ended ones included; at the bound a new one is refused. */
 export const maxGrants = 1_000;
@@ -16,23 +17,25 @@ export const keepEndedMs = 30 * 24 * 60 * 60 * 1000;
 const PRINTABLE = /^[^\x00-\x1f\x7f]+$/;
 
 const name = z.string().min(1).max(64).regex(PRINTABLE, 'no control characters');
-const pattern = z.string().min(1).max(256);
 const time = z.int().nonnegative();
 
 export const newGrantSchema = z.strictObject({
   name,
-  servers: z.array(z.string().min(1).max(256)).min(1).max(100),
-  scope: z.strictObject({
-    tools: z.array(pattern).max(200).optional(),
-    readOnly: z.boolean().optional(),
-  }),
+  servers: serversSchema,
+  scope: scopeSchema,
   expiresMs: time,
+});
+
+/** What may be put in place of what a grant says; `servers` stay where they are not given. */
+export const grantChangeSchema = z.strictObject({
+  scope: scopeSchema.extend({ servers: serversSchema.optional() }).optional(),
+  expiresMs: time.optional(),
 });
 
 const storedGrantSchema = z.strictObject({
   id: z.string().min(1).max(64),
   name,
-  scope: newGrantSchema.shape.scope.extend({ servers: newGrantSchema.shape.servers }),
+  scope: scopeSchema.extend({ servers: serversSchema }),
   createdMs: time,
   expiresMs: time,
   revokedMs: time.optional(),

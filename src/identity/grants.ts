@@ -1,17 +1,24 @@
 // Who may come in: grants, each with a name, a scope, an expiry and a token of which only the digest is kept. Several
 // processes share the file: changes are made under its lock, and every process sees those of the others within a second.
 import { timingSafeEqual } from 'node:crypto';
+import type { z } from 'zod';
 import type { Clock, TimerHandle } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
-import { formatGrants, maxDigests, newGrantSchema, parseGrants, type StoredGrant } from './grantFile.ts';
+import {
+  formatGrants,
+  grantChangeSchema,
+  maxDigests,
+  newGrantSchema,
+  parseGrants,
+  type StoredGrant,
+} from './grantFile.ts';
+import { copyScope, type GrantScope, type Scope } from './grantScope.ts';
 import { digest, looksLikeToken, mintToken, type RandomBytes } from './token.ts';
 
 /** Serves every server of this user; in `servers`. */
 export const anyServer = '*';
-
-export type GrantScope = { servers: string[]; tools?: string[]; readOnly?: boolean };
 
 export type Grant = {
   id: string;
@@ -25,13 +32,19 @@ export type Grant = {
 };
 
 /** `expiresMs` is a moment (milliseconds since the epoch), not a duration. */
-export type NewGrant = { name: string; servers: string[]; scope: Omit<GrantScope, 'servers'>; expiresMs: number };
+export type NewGrant = { name: string; servers: string[]; scope: Scope; expiresMs: number };
+
+/** What stands in place of what the grant says; what is absent stays, also its `servers` in a new scope. */
+export type GrantChange = { scope?: Scope & { servers?: string[] }; expiresMs?: number };
 
 export type Principal = { kind: 'grant' | 'oauth'; id: string; name: string; grant: string; scope: GrantScope };
 
+/** By what somebody was recognised, so that it can be judged again while an exchange is open. Never leaves the process. */
+export type Proof = { readonly grant: string; readonly sha256?: string };
+
 /** `why` is for the audit log alone: an agent never hears which part was wrong. */
 export type AuthResult =
-  | { kind: 'principal'; principal: Principal; expiresMs: number }
+  | { kind: 'principal'; principal: Principal; expiresMs: number; proof: Proof }
   | {
       kind: 'refused';
       why: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'other-server' | 'other-resource';
@@ -51,6 +64,8 @@ type Entry = { grant: StoredGrant; sha256: Buffer; untilMs: number };
 export class GrantStore {
   readonly #options: GrantStoreOptions;
   readonly #revoked = new Emitter<string>();
+  readonly #altered = new Emitter<string>();
+  readonly #changed = new Emitter<void>();
   #grants: StoredGrant[] = [];
   #byDigest = new Map<string, Entry>();
   #text: string | undefined;
@@ -66,6 +81,15 @@ export class GrantStore {
 
   /** Called with the id of a grant that just lost its power: revoked here or elsewhere, removed, or unreadable. */
   readonly onRevoked = this.#revoked.on;
+
+  /**
+   * Called with the id of a grant that still lives and whose scope, end or tokens became others, here or elsewhere: who
+   * holds something open for it asks {@link judgeAgain}.
+   */
+  readonly onChanged = this.#altered.on;
+
+  /** Called when {@link list} gives another answer, whoever caused it. */
+  readonly onChange = this.#changed.on;
 
   /** Why nobody is let in at the moment, if the file cannot be read. */
   get problem(): TunnelError | undefined {
@@ -109,9 +133,7 @@ export class GrantStore {
     const nowMs = this.#options.clock.now();
     const token = mintToken(this.#options.randomBytes);
     const grant = await this.#changeOne(id, (old) => {
-      if (old.revokedMs !== undefined || old.expiresMs <= nowMs) {
-        throw new TunnelError('CONFLICT', `the grant ${old.name} has ended; add a new one`);
-      }
+      demandLive(old, nowMs);
       if (old.paired) {
         throw new TunnelError(
           'CONFLICT',
@@ -127,6 +149,25 @@ export class GrantStore {
       return { ...old, digests: [{ sha256: digest(token) }, ...overlap.slice(0, maxDigests - 1)] };
     });
     return { grant: described(grant), token };
+  }
+
+  /**
+   * Puts another scope or another end in place of the old, at once. What is wider than the policy gives no more than the
+   * policy. Throws `NOT_FOUND`, `CONFLICT` for an ended grant, `USAGE`.
+   */
+  async change(id: string, wanted: GrantChange): Promise<Grant> {
+    const { scope, expiresMs } = checked(grantChangeSchema, wanted);
+    const nowMs = this.#options.clock.now();
+    if (expiresMs !== undefined) demandFuture(expiresMs, nowMs);
+    const grant = await this.#changeOne(id, (old) => {
+      demandLive(old, nowMs);
+      return {
+        ...old,
+        scope: scope ? { ...scope, servers: scope.servers ?? old.scope.servers } : old.scope,
+        expiresMs: expiresMs ?? old.expiresMs,
+      };
+    });
+    return described(grant);
   }
 
   /** Takes effect at once; a second time changes nothing. Throws `NOT_FOUND`. */
@@ -159,24 +200,37 @@ export class GrantStore {
     return grant ? this.#judge({ grant, untilMs: Infinity }, serverId) : { kind: 'refused', why: 'unknown' };
   }
 
+  /**
+   * Judges once more what was let in before, by the grant as it is now: another scope, another end, a token in its
+   * overlap (`expiresMs` says until when) or past it.
+   */
+  judgeAgain({ grant, sha256 }: Proof, serverId: string): AuthResult {
+    const entry = sha256 === undefined ? undefined : this.#byDigest.get(sha256);
+    if (entry) return this.#judge(entry, serverId);
+    const result = this.judge(grant, serverId);
+    // Its grant lives, but its token is no longer one of the grant's.
+    return sha256 === undefined || result.kind === 'refused' ? result : { kind: 'refused', why: 'expired' };
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
   }
 
   async #add(wanted: NewGrant, proof: Pick<StoredGrant, 'digests' | 'paired'>): Promise<Grant> {
-    const { name, servers, scope, expiresMs } = checked(wanted);
+    const { name, servers, scope, expiresMs } = checked(newGrantSchema, wanted);
     const nowMs = this.#options.clock.now();
-    if (expiresMs <= nowMs) throw new TunnelError('USAGE', 'a grant must end in the future');
+    demandFuture(expiresMs, nowMs);
     const id = `g_${Buffer.from(this.#options.randomBytes(8)).toString('hex')}`;
     const added = { id, name, scope: { servers, ...scope }, createdMs: nowMs, expiresMs, ...proof };
     await this.#change((grants) => [...grants, added]);
     return described(added);
   }
 
-  #judge({ grant, untilMs }: Pick<Entry, 'grant' | 'untilMs'>, serverId: string): AuthResult {
+  #judge({ grant, untilMs, sha256 }: Pick<Entry, 'grant' | 'untilMs'> & Partial<Entry>, serverId: string): AuthResult {
     const nowMs = this.#options.clock.now();
-    const { id, name, scope } = grant;
+    const { id, name } = grant;
+    const scope = copyScope(grant.scope);
     if (grant.revokedMs !== undefined) return { kind: 'refused', why: 'revoked' };
     const expiresMs = Math.min(grant.expiresMs, untilMs);
     if (expiresMs <= nowMs) return { kind: 'refused', why: 'expired' };
@@ -184,8 +238,9 @@ export class GrantStore {
       return { kind: 'refused', why: 'other-server' };
     }
     const kind = grant.paired ? 'oauth' : 'grant';
-    const principal: Principal = { kind, id, name, grant: id, scope: described(grant).scope };
-    return { kind: 'principal', principal, expiresMs };
+    const principal: Principal = { kind, id, name, grant: id, scope };
+    const proof = { grant: id, ...(sha256 === undefined ? {} : { sha256: sha256.toString('hex') }) };
+    return { kind: 'principal', principal, expiresMs, proof };
   }
 
   async #changeOne(id: string, change: (old: StoredGrant) => StoredGrant): Promise<StoredGrant> {
@@ -214,7 +269,7 @@ export class GrantStore {
   }
 
   #take(text: string | undefined, grants: StoredGrant[]): void {
-    const before = this.#grants.filter((grant) => grant.revokedMs === undefined);
+    const before = this.#grants;
     this.#text = text;
     this.#problem = undefined;
     this.#grants = grants;
@@ -226,8 +281,18 @@ export class GrantStore {
         ]),
       ),
     );
-    const alive = new Set(grants.filter((grant) => grant.revokedMs === undefined).map((grant) => grant.id));
-    for (const { id } of before) if (!alive.has(id)) this.#revoked.emit(id);
+    this.#tell(before, grants);
+  }
+
+  #tell(before: readonly StoredGrant[], now: readonly StoredGrant[]): void {
+    const alive = new Map(now.flatMap((grant) => (grant.revokedMs === undefined ? [[grant.id, grant]] : [])));
+    for (const old of before) {
+      const { id } = old;
+      const grant = alive.get(id);
+      if (!grant && old.revokedMs === undefined) this.#revoked.emit(id);
+      else if (grant && !isSame(old, grant)) this.#altered.emit(id);
+    }
+    if (!isSame(before.map(described), now.map(described))) this.#changed.emit();
   }
 
   #poll(): void {
@@ -239,29 +304,39 @@ export class GrantStore {
   }
 }
 
-function checked(wanted: NewGrant): NewGrant {
-  const result = newGrantSchema.safeParse(wanted);
+function checked<T>(schema: z.ZodType, wanted: T): T {
+  const result = schema.safeParse(wanted);
   if (result.success) return wanted;
   const issue = result.error.issues[0];
   throw new TunnelError(
     'USAGE',
-    `the grant’s ${issue?.path.join('.') ?? 'description'} is not usable: ${issue?.message}`,
+    `the grant’s ${issue?.path.join('.') || 'description'} is not usable: ${issue?.message}`,
   );
 }
 
+function demandFuture(expiresMs: number, nowMs: number): void {
+  if (expiresMs <= nowMs) throw new TunnelError('USAGE', 'a grant must end in the future');
+}
+
+function demandLive({ name, revokedMs, expiresMs }: StoredGrant, nowMs: number): void {
+  if (revokedMs === undefined && expiresMs > nowMs) return;
+  throw new TunnelError('CONFLICT', `the grant ${name} has ended; add a new one`);
+}
+
+/** What was read from files has its keys in the order of the schema. */
+function isSame(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}
+
 function described(grant: StoredGrant): Grant {
-  const { servers, tools, readOnly } = grant.scope;
+  const { id, name, scope, createdMs, expiresMs, revokedMs, paired } = grant;
   return {
-    id: grant.id,
-    name: grant.name,
-    scope: {
-      servers: [...servers],
-      ...(tools === undefined ? {} : { tools: [...tools] }),
-      ...(readOnly === undefined ? {} : { readOnly }),
-    },
-    createdMs: grant.createdMs,
-    expiresMs: grant.expiresMs,
-    ...(grant.revokedMs === undefined ? {} : { revokedMs: grant.revokedMs }),
-    ...(grant.paired === undefined ? {} : { paired: { ...grant.paired } }),
+    id,
+    name,
+    scope: copyScope(scope),
+    createdMs,
+    expiresMs,
+    ...(revokedMs === undefined ? {} : { revokedMs }),
+    ...(paired === undefined ? {} : { paired: { ...paired } }),
   };
 }

@@ -4,6 +4,7 @@
 import type { Clock, TimerHandle } from '../../core/clock.ts';
 import { Emitter } from '../../core/emitter.ts';
 import { TunnelError } from '../../core/errors.ts';
+import type { Scope } from '../grantScope.ts';
 
 export const pairingWindowMs = 5 * 60_000;
 /** Wrong numbers until the request is denied. */
@@ -28,7 +29,7 @@ export type PendingPairing = PairingClient & { untilMs: number; triesLeft: numbe
 export type PairingWindow = { untilMs: number; pending?: PendingPairing };
 
 /** What a developer grants. */
-export type PairingTerms = { name: string; scope: { tools?: string[]; readOnly?: boolean }; expiresMs: number };
+export type PairingTerms = { name: string; scope: Scope; expiresMs: number };
 
 export type PairingOutcome = 'approved' | 'denied' | 'wrong-number' | 'abandoned' | 'closed';
 

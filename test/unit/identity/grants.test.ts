@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../../src/core/errors.ts';
 import { keepEndedMs, maxGrants, parseGrants } from '../../../src/identity/grantFile.ts';
 import { GrantStore, type NewGrant } from '../../../src/identity/grants.ts';
-import { mintToken } from '../../../src/identity/token.ts';
+import { digest, mintToken } from '../../../src/identity/token.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
 import { until } from '../../support/until.ts';
@@ -48,6 +48,7 @@ describe('GrantStore', () => {
         scope: { servers: ['s1'], tools: ['echo'], readOnly: true },
       },
       expiresMs: grant.expiresMs,
+      proof: { grant: grant.id, sha256: digest(token) },
     });
     expect(store.list()).toEqual([grant]);
   });
