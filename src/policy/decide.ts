@@ -1,7 +1,8 @@
 // May this agent send these messages: yes, with the rule that says so, or no, with the first message that may not pass.
 // Pure: the same policy, grant and messages give the same decision.
 import type { RpcMessage } from '../mcp/message.ts';
-import { judge, type Annotations, type GrantScope } from './access.ts';
+import { judge } from './access.ts';
+import type { Annotations, GrantScope } from './finding.ts';
 import type { MergedPolicy } from './mergedPolicy.ts';
 import { subjectOf } from './subject.ts';
 

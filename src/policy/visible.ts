@@ -1,6 +1,8 @@
 // Which entries of a server's lists an agent may see: exactly those that it may use.
 import { isJsonObject, type JsonValue } from '../core/json.ts';
-import { judge, type GrantScope } from './access.ts';
+import { judge } from './access.ts';
+import { rulesOf } from './allowances.ts';
+import type { GrantScope } from './finding.ts';
 import type { MergedPolicy } from './mergedPolicy.ts';
 import type { AgentRule } from './policySchema.ts';
 import type { Named } from './subject.ts';
@@ -17,7 +19,7 @@ const USES: Readonly<Record<ListedKind, { of: Named; field: string; method: stri
 
 /** Whether no rule and no grant hides anything from the agent; in doubt, no. */
 export function seesEverything(policy: MergedPolicy, agent: string, scope: GrantScope): boolean {
-  if (scope.tools !== undefined || scope.readOnly === true) return false;
+  if (rulesOf(scope) !== undefined || scope.readOnly === true) return false;
   return policy.layers.every((layer) => {
     if (layer.kind === 'broken') return false;
     const { agents } = layer.policy;

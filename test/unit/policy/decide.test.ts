@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { RpcMessage } from '../../../src/mcp/message.ts';
-import type { GrantScope } from '../../../src/policy/access.ts';
+import type { GrantScope } from '../../../src/policy/finding.ts';
 import { decide, type Decision } from '../../../src/policy/decide.ts';
 import { mergePolicies, type MergedPolicy } from '../../../src/policy/mergedPolicy.ts';
 import type { AgentRule } from '../../../src/policy/policySchema.ts';

@@ -22,7 +22,16 @@ const rule: fc.Arbitrary<AgentRule> = fc.record(
   },
   { requiredKeys: [] },
 );
-const scope = fc.record({ tools: patterns, readOnly: fc.boolean() }, { requiredKeys: [] });
+const scope = fc.record(
+  {
+    methods: fc.constantFrom<string[][]>(['*'], ['tools/*', 'prompts/*', 'resources/*'], ['tools/call'], []),
+    tools: patterns,
+    prompts: patterns,
+    resources: patterns,
+    readOnly: fc.boolean(),
+  },
+  { requiredKeys: [] },
+);
 const source = fc
   .record({ '*': rule, ci: rule }, { requiredKeys: [] })
   .map((agents): PolicySource => ({ origin: 'user', file: '/u', kind: 'read', policy: { version: 1, agents } }));

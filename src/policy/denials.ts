@@ -1,0 +1,46 @@
+// What a rule refuses whatever else allows it: its `deny` list, and writing where access is read-only.
+import { refused, shown, type Asking, type Finding, type Governed } from './finding.ts';
+import { firstMatch } from './glob.ts';
+import { isPlainUri } from './plainUri.ts';
+import type { AgentRule } from './policySchema.ts';
+
+/** Changes nothing but how much a session logs. */
+const HARMLESS: ReadonlySet<string> = new Set(['logging/setLevel']);
+
+export function judgeDenials(rule: AgentRule, label: string, asking: Asking, subject: Governed): Finding | undefined {
+  const deny = rule.deny ?? [];
+  // A pattern without a slash names tools, prompts and resources; methods of MCP have one.
+  const methodDenied = deny.findIndex(
+    (pattern) =>
+      (pattern === '*' || pattern.includes('/') || subject.kind === 'other') &&
+      firstMatch([pattern], subject.method) === 0,
+  );
+  if (methodDenied >= 0) return refused(`${label}.deny[${methodDenied}]`, `${shown(subject.method)} is denied`);
+  for (const name of namesOf(subject)) {
+    const place = firstMatch(deny, name);
+    if (place >= 0) return refused(`${label}.deny[${place}]`, `${shown(name)} is denied`);
+  }
+  if (deny.length > 0 && subject.kind === 'use' && subject.of === 'resource') {
+    // Written in another way, a denied resource would match no pattern.
+    const unclear = subject.names.find((name) => !isPlainUri(name));
+    if (unclear !== undefined) return refused(`${label}.deny`, `write the URI ${shown(unclear)} in its plain form`);
+  }
+  if (subject.kind === 'unknown-use' && deny.length > 0) {
+    return refused(`${label}.deny`, `${shown(subject.method)} is not a method that the rules can judge`);
+  }
+  return rule.readOnly === true ? judgeReadOnly(`${label}.readOnly`, asking, subject) : undefined;
+}
+
+/** Whatever does not declare itself read-only counts as writing. */
+export function judgeReadOnly(label: string, { annotations }: Asking, subject: Governed): Finding | undefined {
+  if (subject.kind === 'list' || HARMLESS.has(subject.method)) return undefined;
+  if (subject.kind !== 'use') return refused(label, `${shown(subject.method)} may write, and access is read-only`);
+  if (subject.of !== 'tool') return undefined;
+  const writing = subject.names.find((name) => annotations(name)?.readOnlyHint !== true);
+  if (writing === undefined) return undefined;
+  return refused(label, `the tool ${shown(writing)} does not declare itself read-only, and access is read-only`);
+}
+
+function namesOf(subject: Governed): readonly string[] {
+  return subject.kind === 'use' ? subject.names : [];
+}
