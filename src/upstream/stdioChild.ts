@@ -2,8 +2,9 @@
 // both ways, stderr for people. Tells messages from noise and remembers the last words for an error.
 import type { TunnelError } from '../core/errors.ts';
 import { LineSplitter } from '../core/lines.ts';
-import type { Exit, ServerProcess } from './childProcess.ts';
+import type { Exit } from './childProcess.ts';
 import { readChildLine, type ChildMessage } from './childMessage.ts';
+import type { MessagePipe } from './messagePipe.ts';
 import type { StdioLimits } from './stdioLimits.ts';
 
 export type StdioChildEvents = {
@@ -21,7 +22,7 @@ export type StdioChildEvents = {
 export type LastWords = { stderr: string[]; noise: string | undefined };
 
 export class StdioChild {
-  readonly #process: ServerProcess;
+  readonly #process: MessagePipe;
   readonly #limits: StdioLimits;
   readonly #events: StdioChildEvents;
   readonly #stderrTail: string[] = [];
@@ -31,7 +32,7 @@ export class StdioChild {
   #hasBabbled = false;
   #pauses = 0;
 
-  constructor(process: ServerProcess, limits: StdioLimits, events: StdioChildEvents) {
+  constructor(process: MessagePipe, limits: StdioLimits, events: StdioChildEvents) {
     this.#process = process;
     this.#limits = limits;
     this.#events = events;
@@ -40,7 +41,7 @@ export class StdioChild {
     void process.exited.then(events.onExit);
   }
 
-  get pid(): number {
+  get pid(): number | undefined {
     return this.#process.pid;
   }
 

@@ -11,9 +11,10 @@ import { AgentStream } from './agentStream.ts';
 import { accepted, refuse, sseAnswer } from './answers.ts';
 import { Call } from './call.ts';
 import type { ChildMessage } from './childMessage.ts';
-import type { Exit, ServerProcess } from './childProcess.ts';
+import type { Exit } from './childProcess.ts';
 import { EventStore } from './eventStore.ts';
 import { sentenceForAgents } from './forAgents.ts';
+import type { MessagePipe } from './messagePipe.ts';
 import { SseBody } from './sseBody.ts';
 import { StdioChild } from './stdioChild.ts';
 import type { StdioLimits } from './stdioLimits.ts';
@@ -21,7 +22,7 @@ import type { UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstrea
 
 export type StdioSessionOptions = {
   id: string;
-  process: ServerProcess;
+  process: MessagePipe;
   clock: Clock;
   limits: StdioLimits;
   emit: (event: UpstreamEvent) => void;
@@ -69,7 +70,8 @@ export class StdioSession {
       onBabble: () => void this.#end(this.#startFailure('prints text that is not MCP')),
       onExit: (exit) => this.#exited(exit),
     });
-    options.emit({ kind: 'started', sessionId: options.id, pid: this.#child.pid });
+    const { pid } = this.#child;
+    options.emit({ kind: 'started', sessionId: options.id, ...(pid === undefined ? {} : { pid }) });
   }
 
   /** Milliseconds since the epoch at which it was last used; `undefined` while it is in use. */

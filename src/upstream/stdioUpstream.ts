@@ -8,6 +8,7 @@ import { isJsonObject, type JsonValue } from '../core/json.ts';
 import type { RpcId } from '../mcp/message.ts';
 import { ended, jsonAnswer, refuse } from './answers.ts';
 import { startServer, type ServerCommand } from './childProcess.ts';
+import type { OpenPipe } from './messagePipe.ts';
 import { ProcessGuardian } from './processGuardian.ts';
 import { stdioLimits, type StdioLimits } from './stdioLimits.ts';
 import { StdioSession } from './stdioSession.ts';
@@ -18,6 +19,8 @@ export type StdioUpstreamOptions = ServerCommand & {
   limits?: Partial<StdioLimits>;
   /** One for all servers of a helper; absent: one of its own. */
   guardian?: ProcessGuardian;
+  /** Opens what carries a session's messages; absent: the command is started. */
+  open?: OpenPipe;
 };
 
 /** Revisions whose transport this front speaks; agents that name none are taken for 2025-03-26. */
@@ -26,7 +29,7 @@ const PRIMING_SINCE = '2025-11-25';
 
 export class StdioUpstream implements Upstream {
   readonly kind = 'stdio';
-  readonly #command: ServerCommand;
+  readonly #open: OpenPipe;
   readonly #clock: Clock;
   readonly #limits: StdioLimits;
   readonly #guardian: ProcessGuardian;
@@ -39,11 +42,11 @@ export class StdioUpstream implements Upstream {
 
   constructor(options: StdioUpstreamOptions) {
     const { command, args, env, cwd } = options;
-    this.#command = { command, args, env, cwd };
     this.#clock = options.clock ?? systemClock;
     this.#limits = { ...stdioLimits, ...options.limits };
     this.#guardian = options.guardian ?? new ProcessGuardian();
     this.#ownsGuardian = options.guardian === undefined;
+    this.#open = options.open ?? (() => startServer({ command, args, env, cwd }, this.#guardian, this.#clock));
   }
 
   /** The process it starts is ended again: what an agent negotiates cannot be known before there is one. */
@@ -137,7 +140,7 @@ export class StdioUpstream implements Upstream {
 
   async #startSession(): Promise<StdioSession> {
     if (this.#closed) throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
-    const process = await startServer(this.#command, this.#guardian, this.#clock);
+    const process = await this.#open();
     const session: StdioSession = new StdioSession({
       id: randomUUID(),
       process,
