@@ -2,6 +2,7 @@
 // tools and sessions, and opens a row of its own for each request the server makes of the agent.
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { ExchangeStatus } from '../mcp/exchange.ts';
+import { markOf, type FailureMark } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
 import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
 import type { ServerRequests } from './serverRequests.ts';
@@ -18,6 +19,8 @@ export type ObserverOptions = {
   serverRequests: ServerRequests;
   session: string | undefined;
 };
+
+export type AnswerOutcome = { status: ExchangeStatus; rpcCode?: number; reason?: string; failure?: FailureMark };
 
 export class AnswerObserver {
   readonly #options: ObserverOptions;
@@ -43,12 +46,13 @@ export class AnswerObserver {
   }
 
   /** How the exchange went, judged by the last answer seen and, without one, by the HTTP status. */
-  outcome(httpStatus: number): { status: ExchangeStatus; rpcCode?: number; reason?: string } {
+  outcome(httpStatus: number): AnswerOutcome {
     const status = this.#status ?? (httpStatus >= 400 ? 'error' : 'ok');
     return {
       status,
       ...(this.#rpcCode === undefined ? {} : { rpcCode: this.#rpcCode }),
       ...(this.#reason === undefined ? {} : { reason: this.#reason }),
+      ...(httpStatus < 400 ? {} : { failure: markOf('TARGET_HTTP') }),
     };
   }
 

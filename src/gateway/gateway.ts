@@ -7,6 +7,7 @@ import type { AuditLog } from '../audit/auditLog.ts';
 import type { GrantStore, Principal } from '../identity/grants.ts';
 import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import type { Throttle } from '../identity/throttle.ts';
+import { isUpstreamFault } from '../mcp/failures.ts';
 import { decide, type Decision } from '../policy/decide.ts';
 import type { RateLimiter } from '../policy/limits.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
@@ -24,15 +25,7 @@ import type { Arrival, HttpRequest, HttpResponse } from './http.ts';
 import { listFilter } from './listFilter.ts';
 import { recordedPath, serveOAuth } from './oauthRequest.ts';
 import { OpenExchanges } from './openExchanges.ts';
-import {
-  answerFailure,
-  answerOptions,
-  isUpstreamFault,
-  refuseArrival,
-  refuseCall,
-  refuseLimit,
-  refuseSession,
-} from './refusals.ts';
+import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, refuseSession } from './refusals.ts';
 import { relayAnswer } from './relay.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';

@@ -1,10 +1,10 @@
-// Every refusal and failure that the gateway answers with: its HTTP status, its JSON-RPC number, and a sentence that
-// tells an agent what to do without telling a stranger what was wrong with a credential.
-import type { ErrorCode, ErrorInfo } from '../core/errors.ts';
+// Every refusal and failure that the gateway answers with: status and JSON-RPC number by the table of `mcp/failures.ts`,
+// and a sentence that tells an agent what to do without telling a stranger what was wrong with a credential.
+import type { ErrorInfo } from '../core/errors.ts';
+import { failureOf, failures, markOf } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import type { Decision } from '../policy/decide.ts';
-import { sentenceForAgents } from '../upstream/forAgents.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -40,33 +40,37 @@ export function refuseThrottled(exchange: Exchange, retryAfterMs: number): void 
 
 export function refuseLimit(exchange: Exchange, limit: string, retryAfterMs: number): void {
   const message = `the tunnel’s limit ${limit} is reached; try again later`;
-  exchange.recorder.finish({ status: 'denied', rpcCode: rpcCode.limitReached, reason: message });
-  exchange.answer(429, rpcErrorText(exchange.rpcId, rpcCode.limitReached, message), retryAfter(retryAfterMs));
+  const { status, rpc } = failures.LIMITED;
+  exchange.recorder.finish({ status: 'denied', rpcCode: rpc, reason: message, failure: markOf('LIMITED') });
+  exchange.answer(status, rpcErrorText(exchange.rpcId, rpc, message), retryAfter(retryAfterMs));
 }
 
 /** What SDK servers answer for a session they do not know: the client begins a new one. */
 export function refuseSession(exchange: Exchange): void {
-  exchange.recorder.finish({ status: 'error', rpcCode: rpcCode.sessionNotFound, reason: 'session not found' });
-  exchange.answer(404, rpcErrorText(null, rpcCode.sessionNotFound, 'Session not found'));
+  const { status, rpc, sentence } = failures.SESSION_UNKNOWN;
+  const failure = markOf('SESSION_UNKNOWN');
+  exchange.recorder.finish({ status: 'error', rpcCode: rpc, reason: 'session not found', failure });
+  exchange.answer(status, rpcErrorText(null, rpc, sentence));
 }
 
 export function refuseTooLarge(exchange: Exchange, maxBytes: number): void {
   const message = `the body is larger than ${maxBytes} bytes (maxBodyBytes)`;
-  exchange.recorder.finish({ status: 'denied', rpcCode: rpcCode.limitReached, reason: message });
-  exchange.answer(413, rpcErrorText(null, rpcCode.limitReached, message));
+  const { status, rpc } = failures.BODY_TOO_LARGE;
+  exchange.recorder.finish({ status: 'denied', rpcCode: rpc, reason: message, failure: markOf('BODY_TOO_LARGE') });
+  exchange.answer(status, rpcErrorText(null, rpc, message));
 }
 
 /** A body in another encoding would say one thing to us and another to the server. */
 export function refuseMediaType(exchange: Exchange): void {
-  const message = 'Unsupported Media Type: send application/json in UTF-8, not compressed';
-  exchange.recorder.finish({ status: 'error', rpcCode: rpcCode.serverError, reason: message });
-  exchange.answer(415, rpcErrorText(null, rpcCode.serverError, message));
+  const { status, rpc, sentence } = failures.BAD_MEDIA_TYPE;
+  exchange.recorder.finish({ status: 'error', rpcCode: rpc, reason: sentence, failure: markOf('BAD_MEDIA_TYPE') });
+  exchange.answer(status, rpcErrorText(null, rpc, sentence));
 }
 
 /** A body or headers that cannot be understood without doubt. */
 export function refuseMessage(exchange: Exchange, code: number, message: string, id: RpcId | null): void {
-  exchange.recorder.finish({ status: 'error', rpcCode: code, reason: message });
-  exchange.answer(400, rpcErrorText(id, code, message));
+  exchange.recorder.finish({ status: 'error', rpcCode: code, reason: message, failure: markOf('BAD_MESSAGE') });
+  exchange.answer(failures.BAD_MESSAGE.status, rpcErrorText(id, code, message));
 }
 
 /**
@@ -74,25 +78,13 @@ export function refuseMessage(exchange: Exchange, code: number, message: string,
  * A denied notification is dropped with the 202 it would have got.
  */
 export function refuseCall(exchange: Exchange, call: Call, decision: Extract<Decision, { kind: 'deny' }>): void {
-  exchange.recorder.finish({ status: 'denied', rpcCode: rpcCode.deniedByPolicy, reason: decision.reason });
+  const { status, rpc } = failures.DENIED;
+  exchange.recorder.finish({ status: 'denied', rpcCode: rpc, reason: decision.reason, failure: markOf('DENIED') });
   const answers = call.messages.flatMap((message) =>
-    message.kind === 'request' ? [rpcErrorText(message.id, rpcCode.deniedByPolicy, decision.reason)] : [],
+    message.kind === 'request' ? [rpcErrorText(message.id, rpc, decision.reason)] : [],
   );
   if (answers.length === 0) exchange.answer(202);
-  else exchange.answer(200, call.isBatch ? `[${answers.join(',')}]` : answers[0]);
-}
-
-const UPSTREAM_FAULTS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'UPSTREAM_START',
-  'UPSTREAM_EXITED',
-  'UPSTREAM_UNREACHABLE',
-  'UPSTREAM_PROTOCOL',
-  'TIMEOUT',
-]);
-
-/** Whether the server behind the tunnel is to blame, and not the tunnel. */
-export function isUpstreamFault({ code }: ErrorInfo): boolean {
-  return UPSTREAM_FAULTS.has(code);
+  else exchange.answer(status, call.isBatch ? `[${answers.join(',')}]` : answers[0]);
 }
 
 /**
@@ -100,11 +92,10 @@ export function isUpstreamFault({ code }: ErrorInfo): boolean {
  * has begun already is cut off instead.
  */
 export function answerFailure(exchange: Exchange, info: ErrorInfo): void {
-  const code = isUpstreamFault(info) ? rpcCode.upstreamUnavailable : rpcCode.internalError;
-  exchange.recorder.finish({ status: 'failed', rpcCode: code, reason: info.message });
+  const { code, source, status, rpc, sentence } = failureOf(info);
+  exchange.recorder.finish({ status: 'failed', rpcCode: rpc, reason: info.message, failure: { code, source } });
   if (exchange.response.headersSent) return exchange.end(info.message);
-  const status = info.code === 'TIMEOUT' ? 504 : isUpstreamFault(info) ? 502 : 500;
-  exchange.answer(status, rpcErrorText(exchange.rpcId, code, sentenceForAgents(info.code)));
+  exchange.answer(status, rpcErrorText(exchange.rpcId, rpc, sentence), status === 503 ? retryAfter(1_000) : {});
 }
 
 function retryAfter(ms: number): Record<string, string> {

@@ -1,5 +1,6 @@
 // What was seen of one exchange, as data: the rows of the inspector's list and what a click on one shows. Written by
 // the traffic log, shown by every inspector; it crosses process borders as it is.
+import type { FailureMark } from './failures.ts';
 import type { Era } from './message.ts';
 
 export type Direction = 'agent-to-server' | 'server-to-agent';
@@ -37,6 +38,8 @@ export type ExchangeRow = {
   rpcCode?: number;
   /** One sentence when it was denied or failed. */
   reason?: string;
+  /** Where it failed, by the table of `failures.ts`. */
+  failure?: FailureMark;
   /** From the first byte of the request to the last byte of the answer. */
   latencyMs?: number;
   requestBytes: number;

@@ -11,6 +11,7 @@ import type {
   HeaderList,
   Timings,
 } from '../mcp/exchange.ts';
+import type { FailureMark } from '../mcp/failures.ts';
 import type { Redactor } from './redact.ts';
 
 /** Messages kept of one exchange; of a longer one the newest are kept, and it is flagged `truncated`. */
@@ -38,7 +39,12 @@ export type ExchangeStart = {
 export type ExchangeUpdate = Partial<Pick<ExchangeRow, 'agent' | 'session' | 'era' | 'method' | 'name' | 'kind'>> &
   Pick<ExchangeDetail, 'principal' | 'rule'>;
 
-export type ExchangeEnd = { status: ExchangeStatus; rpcCode?: number | undefined; reason?: string | undefined };
+export type ExchangeEnd = {
+  status: ExchangeStatus;
+  rpcCode?: number | undefined;
+  reason?: string | undefined;
+  failure?: FailureMark | undefined;
+};
 
 export type RecorderOptions = {
   id: string;
@@ -182,12 +188,13 @@ export class ExchangeRecorder {
   }
 
   /** The first end counts. */
-  finish({ status, rpcCode, reason }: ExchangeEnd): void {
+  finish({ status, rpcCode, reason, failure }: ExchangeEnd): void {
     if (this.#finished) return;
     this.#finished = true;
     this.#row.status = status;
     if (rpcCode !== undefined) this.#row.rpcCode = rpcCode;
     if (reason !== undefined) this.#row.reason = this.#safe(reason);
+    if (failure !== undefined) this.#row.failure = failure;
     this.#row.latencyMs = this.#sinceStart();
     this.#detail.timings.finishedMs = this.#row.latencyMs;
     this.#touch();

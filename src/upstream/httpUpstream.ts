@@ -5,6 +5,7 @@ import { errors, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import { systemCode, TunnelError } from '../core/errors.ts';
 import { hopByHop } from '../core/hopByHop.ts';
+import { failed, type FailureCode } from '../mcp/failures.ts';
 import { pinAddresses, type PermitAddress, type PinnedAddress } from './upstreamAddress.ts';
 import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
@@ -46,7 +47,7 @@ export class HttpUpstream implements Upstream {
       await answer.body.dump();
     } catch (error) {
       if (!timeout.signal.aborted) throw error;
-      throw new TunnelError('UPSTREAM_UNREACHABLE', `${this.#place} accepts connections but does not answer`);
+      throw failed('ANSWER_TIMEOUT', `${this.#place} accepts connections but does not answer`);
     } finally {
       timer.cancel();
     }
@@ -124,34 +125,39 @@ export class HttpUpstream implements Upstream {
   #explained(error: unknown, signal: AbortSignal): TunnelError {
     if (signal.aborted) return new TunnelError('CANCELLED', 'the agent has left', { cause: error });
     if (this.#closed) return new TunnelError('CLOSED', `the tunnel to ${this.#place} is closed`, { cause: error });
-    const code = systemCode(error) ?? '';
-    const known = REASONS[code];
-    if (error instanceof errors.HTTPParserError) {
-      return new TunnelError('UPSTREAM_PROTOCOL', `${this.#place} does not speak HTTP`, { cause: error });
-    }
-    return new TunnelError(
-      'UPSTREAM_UNREACHABLE',
-      `${this.#place} ${known ?? `could not be reached (${code || (error as Error).message})`}`,
-      {
-        cause: error,
-      },
-    );
+    const [code, reason] = explain(error);
+    return failed(code, `${this.#place} ${reason}`, error);
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refused the connection: nothing listens there; start the server',
-  ECONNRESET: 'broke the connection off',
-  EPIPE: 'broke the connection off',
-  UND_ERR_SOCKET: 'closed the connection before it answered',
-  UND_ERR_CONNECT_TIMEOUT: 'did not accept the connection in time',
-  ETIMEDOUT: 'did not accept the connection in time',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'has a certificate that this machine does not trust',
-  SELF_SIGNED_CERT_IN_CHAIN: 'has a certificate that this machine does not trust',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'has a certificate that this machine does not trust',
-  CERT_HAS_EXPIRED: 'has an expired certificate',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'has a certificate for another name',
+/** What to call a failure by the code that Node, OpenSSL or undici gave it. */
+const REASONS: Readonly<Record<string, [FailureCode, string]>> = {
+  ECONNREFUSED: ['CONNECT_REFUSED', 'refused the connection: nothing listens there; start the server'],
+  UND_ERR_CONNECT_TIMEOUT: ['CONNECT_TIMEOUT', 'did not accept the connection in time'],
+  ETIMEDOUT: ['CONNECT_TIMEOUT', 'did not accept the connection in time'],
+  ECONNRESET: ['CONNECTION_CLOSED', 'broke the connection off'],
+  EPIPE: ['CONNECTION_CLOSED', 'broke the connection off'],
+  UND_ERR_SOCKET: ['CONNECTION_CLOSED', 'closed the connection before it answered'],
+  UND_ERR_HEADERS_OVERFLOW: ['NOT_HTTP', 'sent more headers than are read'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: ['TLS_UNTRUSTED', 'has a certificate that this machine does not trust'],
+  SELF_SIGNED_CERT_IN_CHAIN: ['TLS_UNTRUSTED', 'has a certificate that this machine does not trust'],
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['TLS_UNTRUSTED', 'has a certificate that this machine does not trust'],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['TLS_UNTRUSTED', 'has a certificate that this machine does not trust'],
+  CERT_HAS_EXPIRED: ['TLS_EXPIRED', 'has an expired certificate'],
+  CERT_NOT_YET_VALID: ['TLS_EXPIRED', 'has a certificate that is not valid yet'],
+  ERR_TLS_CERT_ALTNAME_INVALID: ['TLS_WRONG_NAME', 'has a certificate for another name'],
 };
+
+function explain(error: unknown): [FailureCode, string] {
+  const code = systemCode(error) ?? '';
+  const known = Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
+  if (known) return known;
+  if (error instanceof errors.HTTPParserError) return ['NOT_HTTP', 'does not speak HTTP'];
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')) {
+    return ['TLS_FAILED', `does not speak TLS as this machine does (${code})`];
+  }
+  return ['CONNECT_FAILED', `could not be reached (${code || (error as Error).message})`];
+}
 
 /** What this hop sets by itself. */
 const SET_HERE: ReadonlySet<string> = new Set(['host', 'content-length', 'accept-encoding', 'expect']);

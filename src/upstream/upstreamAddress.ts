@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { TunnelError } from '../core/errors.ts';
+import { failed } from '../mcp/failures.ts';
 
 export type PinnedAddress = { address: string; family: 4 | 6 };
 
@@ -65,7 +66,7 @@ async function addressesOf(url: URL): Promise<PinnedAddress[]> {
     const found = await lookup(host, { all: true });
     return found.map(({ address, family }) => ({ address, family: family as 4 | 6 }));
   } catch (error) {
-    throw new TunnelError('UPSTREAM_UNREACHABLE', `the name ${host} could not be resolved`, { cause: error });
+    throw failed('DNS_NOT_FOUND', `the name ${host} could not be resolved`, error);
   }
 }
 
