@@ -54,11 +54,15 @@ export type AuditEvent =
   | { kind: 'denied'; what: 'destination' | 'upstream'; entry: string; file: string }
   | {
       kind: 'grant';
-      event: 'added' | 'rotated' | 'revoked';
+      event: 'added' | 'rotated' | 'changed' | 'revoked';
       grant: string;
       name: string;
       servers?: string;
+      /** Patterns with spaces between them, where the grant names any. */
+      methods?: string;
       tools?: string;
+      prompts?: string;
+      resources?: string;
       readOnly?: boolean;
       expiresMs?: number;
     }

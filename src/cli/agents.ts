@@ -1,29 +1,27 @@
-// `mcp-tunnel agents add | list | rotate | revoke`: the grants, by which agents come in.
+// `mcp-tunnel agents add | list | change | rotate | revoke`: the grants, by which agents come in.
 import { roughDuration } from '../core/duration.ts';
 import { TunnelError } from '../core/errors.ts';
-import { discover } from '../discovery/discover.ts';
 import { anyServer } from '../identity/grants.ts';
 import type { GrantInfo } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import { withGrants } from './grantVerbs.ts';
+import { changedScope, namesScope, scopeOf, scopeWords, type ScopeOptions } from './scopeOptions.ts';
 import { writeSecret } from './secretText.ts';
+import { serverIds, serverWords } from './serverNames.ts';
 
-export type AgentsAddOptions = {
-  server?: string[];
-  tools?: string[];
-  readOnly?: boolean;
-  expires: number;
-  tokenFile?: string;
-};
+export type AgentsAddOptions = ScopeOptions & { server?: string[]; expires: number; tokenFile?: string };
+
+/** `all` drops the lists that the grant has, before the others are read. */
+export type AgentsChangeOptions = ScopeOptions & { server?: string[]; expires?: number; all?: boolean };
 
 export async function agentsAdd(
   context: CommandContext,
   name: string | undefined,
   options: AgentsAddOptions,
 ): Promise<void> {
-  const { tools, readOnly, expires } = options;
+  const { expires } = options;
   const servers = options.server ? await serverIds(context, options.server) : [anyServer];
-  const scope = { ...(tools ? { tools } : {}), ...(readOnly ? { readOnly } : {}) };
+  const scope = scopeOf(options);
   const expiresMs = context.clock.now() + expires;
   const added = await withGrants(context, (grants) =>
     grants['grants/add']({ name: name ?? '', servers, scope, expiresMs }),
@@ -34,19 +32,47 @@ export async function agentsAdd(
 
 export async function agentsList(context: CommandContext): Promise<void> {
   const { output, clock } = context;
-  const { grants } = await withGrants(context, (verbs) => verbs['grants/list']({}));
+  const { grants, words } = await withGrants(context, async (verbs) => ({
+    ...(await verbs['grants/list']({})),
+    words: await serverWords(context, verbs),
+  }));
   for (const grant of grants) output.event({ event: 'grant', ...grant });
   if (grants.length === 0) return output.line('No agent may call yet; add one with “mcp-tunnel agents add NAME”.');
   output.table(
-    ['NAME', 'ID', 'SERVERS', 'TOOLS', 'STATE'],
+    ['NAME', 'ID', 'SERVERS', 'MAY USE', 'STATE'],
     grants.map((grant) => [
       grant.name,
       grant.id,
-      grant.scope.servers.includes(anyServer) ? 'any' : grant.scope.servers.join(' '),
-      [grant.scope.tools?.join(' ') ?? 'any', ...(grant.scope.readOnly ? ['read only'] : [])].join(', '),
+      words(grant.scope.servers),
+      scopeWords(grant.scope),
       stateOf(grant, clock.now()),
     ]),
   );
+}
+
+export async function agentsChange(
+  context: CommandContext,
+  agent: string | undefined,
+  options: AgentsChangeOptions,
+): Promise<void> {
+  const { all, server, expires } = options;
+  const changesScope = namesScope(options) || all === true || server !== undefined;
+  if (!changesScope && expires === undefined) {
+    throw new TunnelError('USAGE', 'say what is to change; “mcp-tunnel agents change --help” lists it');
+  }
+  const servers = server ? await serverIds(context, server) : undefined;
+  const { grant } = await withGrants(context, async (verbs) => {
+    const { id, scope: old } = pick((await verbs['grants/list']({})).grants, agent ?? '', context.clock.now());
+    const kept = all ? { readOnly: old.readOnly ?? false } : old;
+    const scope = { ...changedScope(kept, options), ...(servers ? { servers } : {}) };
+    return verbs['grants/change']({
+      id,
+      ...(changesScope ? { scope } : {}),
+      ...(expires === undefined ? {} : { expiresMs: context.clock.now() + expires }),
+    });
+  });
+  context.output.event({ event: 'changed', grant });
+  context.output.line(`“${grant.name}” may use: ${scopeWords(grant.scope)}; ${stateOf(grant, context.clock.now())}.`);
 }
 
 export async function agentsRotate(
@@ -80,19 +106,6 @@ function pick(grants: readonly GrantInfo[], agent: string, nowMs: number): Grant
   if (others.length === 0) return found;
   const ids = [found, ...others].map(({ id }) => id).join(', ');
   throw new TunnelError('USAGE', `“${agent}” names several agents; say which by its id: ${ids}`);
-}
-
-/** Names and ids of servers that discovery finds here, as ids. */
-async function serverIds({ folder, env }: CommandContext, wanted: readonly string[]): Promise<string[]> {
-  const { servers } = await discover([folder], env);
-  return wanted.map((name) => {
-    if (name.startsWith('inline:')) return name; // A server that `expose` was given whole.
-    const found = servers.filter((server) => server.name === name || server.id === name);
-    if (found.length === 1 && found[0]) return found[0].id;
-    if (found.length === 0) throw new TunnelError('NOT_FOUND', `no server “${name}” is defined in ${folder}`);
-    const ids = found.map(({ id }) => id).join(', ');
-    throw new TunnelError('USAGE', `“${name}” is defined more than once; name it by its id: ${ids}`);
-  });
 }
 
 async function showToken(

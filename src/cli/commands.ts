@@ -16,11 +16,8 @@ import {
   port,
   repeated,
 } from './optionParsers.ts';
+import { scopeOptions } from './scopeOptions.ts';
 
-const toolOptions: readonly OptionRow[] = [
-  { flags: '--tools <glob...>', help: 'tools the agent may see and call', parse: repeated },
-  { flags: '--read-only', help: 'only tools that say they change nothing' },
-];
 const tokenFile: OptionRow = { flags: '--token-file <file>', help: 'write the token there instead of printing it' };
 const auditOf: OptionRow = { flags: '--helper <id>', help: 'only the log of this id, or the only one it begins' };
 const data: OptionRow = { flags: '--data <dir>', help: 'folder of the edge’s data' };
@@ -37,7 +34,7 @@ export const commands: readonly CommandRow[] = [
       { flags: '--edge <host[:port]>', help: 'the edge for --carrier edge', parse: edgeHost },
       { flags: '--name <label>', help: 'first label of the hostname' },
       { flags: '--port <n>', help: 'loopback port of an embedded tunnel', parse: port },
-      ...toolOptions,
+      ...scopeOptions,
       { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '8h' },
       { flags: '--policy <file>', help: 'one more policy file; it can only restrict' },
       tokenFile,
@@ -75,7 +72,7 @@ export const commands: readonly CommandRow[] = [
         help: 'servers it may reach, of those defined here (default: any)',
         parse: repeated,
       },
-      ...toolOptions,
+      ...scopeOptions,
       { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '7d' },
       tokenFile,
     ],
@@ -89,6 +86,24 @@ export const commands: readonly CommandRow[] = [
     options: [],
     examples: ['agents list --json'],
     run: async (context) => (await import('./agents.ts')).agentsList(context),
+  },
+  {
+    name: 'agents change',
+    arguments: '<agent>',
+    summary: 'let an agent do more or less, for longer or shorter; what is open and no longer allowed ends',
+    options: [
+      { flags: '--all', help: 'drop the lists it has: all that the policy allows, or what the options after it name' },
+      ...scopeOptions,
+      { flags: '--no-read-only', help: 'tools that may change something, too' },
+      { flags: '--server <name...>', help: 'servers it may reach instead, of those defined here', parse: repeated },
+      { flags: '--expires <span>', help: 'how long it may call from now on', parse: duration },
+    ],
+    examples: [
+      'agents change claude --tools echo "get-*" --expires 2h',
+      'agents change claude --read-only',
+      'agents change claude --all --no-read-only',
+    ],
+    run: async (context, [agent], options) => (await import('./agents.ts')).agentsChange(context, agent, options),
   },
   {
     name: 'agents rotate',

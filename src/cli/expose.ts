@@ -2,7 +2,7 @@
 import { TunnelError } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
-import type { Destination, GrantScope, OpenTunnel } from '../protocol/control.ts';
+import type { Destination, OpenTunnel } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import { announceTunnel } from './announceTunnel.ts';
 import { exchangeLine } from './exchangeLine.ts';
@@ -10,18 +10,17 @@ import { TrafficFollower } from './followTraffic.ts';
 import { serveHealth } from './healthServer.ts';
 import { namedServer } from './namedServer.ts';
 import { startOwnHelper, type HelperPeer } from './ownHelper.ts';
+import { scopeOf, type ScopeOptions } from './scopeOptions.ts';
 import { TunnelStates } from './tunnelStates.ts';
 import { untilAborted } from './untilAborted.ts';
 import { pairAtTerminal } from './pairAtTerminal.ts';
 
-export type ExposeOptions = {
+export type ExposeOptions = ScopeOptions & {
   url?: string;
   carrier?: string;
   edge?: string;
   name?: string;
   port?: number;
-  tools?: string[];
-  readOnly?: boolean;
   expires?: number;
   policy?: string;
   tokenFile?: string;
@@ -99,10 +98,6 @@ function destinationOf({ carrier = 'embedded', edge }: ExposeOptions): Destinati
   if (carrier !== 'edge') throw new TunnelError('USAGE', `there is no carrier “${carrier}”: use embedded or edge`);
   if (edge === undefined) throw new TunnelError('USAGE', '--carrier edge needs --edge HOST[:PORT]');
   return { carrier: 'edge', host: edge };
-}
-
-function scopeOf({ tools, readOnly }: ExposeOptions): GrantScope {
-  return { ...(tools === undefined ? {} : { tools }), ...(readOnly ? { readOnly } : {}) };
 }
 
 async function followTraffic({ output }: CommandContext, peer: HelperPeer, tunnel: string): Promise<void> {

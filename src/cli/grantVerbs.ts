@@ -15,7 +15,7 @@ import type { Peer } from '../protocol/peer.ts';
 import { noteInAudit } from './auditNote.ts';
 import type { CommandContext } from './command.ts';
 
-type Verbs = 'grants/list' | 'grants/add' | 'grants/rotate' | 'grants/revoke';
+type Verbs = 'grants/list' | 'grants/add' | 'grants/rotate' | 'grants/change' | 'grants/revoke' | 'tunnel/list';
 
 export type GrantVerbs = {
   [M in Verbs]: (params: HelperRequests[M]['params']) => Promise<HelperRequests[M]['result']>;
@@ -29,7 +29,9 @@ export async function withGrants<T>(context: CommandContext, use: (grants: Grant
       'grants/list': (params) => helper.request('grants/list', params, context.signal),
       'grants/add': (params) => helper.request('grants/add', params, context.signal),
       'grants/rotate': (params) => helper.request('grants/rotate', params, context.signal),
+      'grants/change': (params) => helper.request('grants/change', params, context.signal),
       'grants/revoke': (params) => helper.request('grants/revoke', params, context.signal),
+      'tunnel/list': (params) => helper.request('tunnel/list', params, context.signal),
     });
   } finally {
     helper.close();
@@ -70,7 +72,9 @@ async function onFile<T>(context: CommandContext, use: (grants: GrantVerbs) => P
       'grants/list': async () => ({ grants: store.list() }),
       'grants/add': async (params) => noted('added', await store.add(params)),
       'grants/rotate': async ({ id, overlapMs }) => noted('rotated', await store.rotate(id, overlapMs)),
+      'grants/change': async ({ id, ...wanted }) => noted('changed', { grant: await store.change(id, wanted) }),
       'grants/revoke': async ({ id }) => noted('revoked', { grant: await store.revoke(id) }),
+      'tunnel/list': async () => ({ tunnels: [] }),
     });
   } finally {
     store.close();

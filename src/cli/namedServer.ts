@@ -3,18 +3,21 @@ import { TunnelError } from '../core/errors.ts';
 import type { OpenTunnel } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import type { HelperPeer } from './ownHelper.ts';
+import { lastList, type ScopeOptions } from './scopeOptions.ts';
 
 /** Throws `USAGE`, `NOT_FOUND`, or `CONFIG_INVALID` for one that cannot run as it is declared. */
 export async function namedServer(
   context: CommandContext,
   peer: HelperPeer,
   name: string | undefined,
-  { url, tools }: { url?: string; tools?: readonly string[] },
+  { url, ...scope }: ScopeOptions & { url?: string },
 ): Promise<Pick<OpenTunnel, 'server' | 'consent'>> {
   const [command, ...args] = context.commandLine;
   const given = [name, url, command].filter((value) => value !== undefined);
-  if (given.length === 0 && tools !== undefined) {
-    throw new TunnelError('USAGE', `every word after --tools is a tool (${tools.join(', ')}): put NAME before it`);
+  const list = given.length === 0 ? lastList(scope) : undefined;
+  if (list) {
+    const words = scope[list]?.join(', ') ?? '';
+    throw new TunnelError('USAGE', `every word after --${list} is one of them (${words}): put NAME before it`);
   }
   if (given.length !== 1) {
     throw new TunnelError(

@@ -8,17 +8,21 @@ import { errorInfo } from '../core/errors.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 
-export type GrantChange = 'added' | 'rotated' | 'revoked';
+export type GrantChange = 'added' | 'rotated' | 'changed' | 'revoked';
 
 export function grantEvent(event: GrantChange, { id, name, scope, expiresMs }: GrantInfo): AuditEvent {
-  const { servers, tools, readOnly } = scope;
+  const { servers, readOnly } = scope;
+  const lists = (['methods', 'tools', 'prompts', 'resources'] as const).flatMap((list) => {
+    const patterns = scope[list];
+    return patterns === undefined ? [] : [[list, patterns.join(' ')]];
+  });
   return {
     kind: 'grant',
     event,
     grant: id,
     name,
     servers: servers.join(' '),
-    ...(tools === undefined ? {} : { tools: tools.join(' ') }),
+    ...Object.fromEntries(lists),
     ...(readOnly === undefined ? {} : { readOnly }),
     expiresMs,
   };

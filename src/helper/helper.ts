@@ -13,7 +13,7 @@ import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
 import type { ServerTransport } from '../core/server.ts';
-import type { Destination, GrantInfo, GrantScope, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
+import type { Destination, GrantInfo, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
 import { TrafficLog } from '../traffic/trafficLog.ts';
 import { ProcessGuardian } from '../upstream/processGuardian.ts';
 import { AuditNotes } from './auditNotes.ts';
@@ -21,6 +21,7 @@ import { CarrierFactory } from './carrierFactory.ts';
 import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
+import { NotedGrants } from './notedGrants.ts';
 import { Pairing } from './pairing.ts';
 import { privateFiles } from './privateFiles.ts';
 import { RunningTunnel } from './runningTunnel.ts';
@@ -45,14 +46,12 @@ export type HelperOptions = {
   random: Random;
 };
 
-type NewGrant = { name: string; servers: string[]; scope: GrantScope; expiresMs: number };
-
 export type LogEntry = { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
 
 export class Helper {
   readonly id: string;
   readonly policy: PolicyStore;
-  readonly grants: GrantStore;
+  readonly grants: NotedGrants;
   readonly traffic: TrafficLog;
   readonly servers: ServerResolver;
   readonly pairing: Pairing;
@@ -70,12 +69,15 @@ export class Helper {
   readonly #ending = new WeakMap<RunningTunnel, Promise<void>>();
   readonly #opening = new Set<Promise<void>>();
   readonly #changed = new Emitter<void>();
+  readonly #grantStore: GrantStore;
   readonly #guardian: ProcessGuardian;
   readonly #secrets = new Set<string>();
 
   readonly #logged = new Emitter<LogEntry>();
 
   readonly onTunnels = this.#changed.on;
+  /** Grants were changed, by whomever. */
+  readonly onGrants: GrantStore['onChange'];
   readonly onLog = this.#logged.on;
 
   static async start(options: HelperOptions): Promise<Helper> {
@@ -125,11 +127,13 @@ export class Helper {
     const files = privateFiles;
     this.id = id;
     this.policy = policy;
-    this.grants = grants;
+    this.#grantStore = grants;
+    this.onGrants = grants.onChange;
     this.#options = options;
     this.#folders = new Set(options.folders);
     this.audit = audit;
     this.#notes = new AuditNotes(audit, policy, clock);
+    this.grants = new NotedGrants({ store: grants, notes: this.#notes, hide: (secret) => this.#secrets.add(secret) });
     this.#lifetime = lifetime;
     this.pairing = new Pairing({
       files,
@@ -196,7 +200,7 @@ export class Helper {
       if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
       await this.#notes.tunnel('opened', tunnel.info());
       const { grant } = request;
-      if (!('none' in grant)) minted = await this.addGrant({ ...grant, servers: [server.id] });
+      if (!('none' in grant)) minted = await this.grants.add({ ...grant, servers: [server.id] });
       if (signal.aborted || !this.#tunnels.has(tunnel.id)) {
         throw new TunnelError('CANCELLED', 'the tunnel was closed while it was being opened');
       }
@@ -204,7 +208,7 @@ export class Helper {
     } catch (error) {
       if (tunnel) await this.#endFailed(tunnel, error);
       else await this.#book.release(entry.instance);
-      if (minted.grant) await this.revokeGrant(minted.grant.id); // Nobody will ever hold its token.
+      if (minted.grant) await this.grants.revoke(minted.grant.id); // Nobody will ever hold its token.
       throw error;
     }
   }
@@ -221,7 +225,7 @@ export class Helper {
       carrier,
       upstream: makeUpstream(transport, clock, this.#guardian),
       clock,
-      grants: this.grants,
+      grants: this.#grantStore,
       throttle: this.#throttle,
       policy: this.policy,
       limiter: this.#limiter,
@@ -255,25 +259,6 @@ export class Helper {
     return file;
   }
 
-  async addGrant(wanted: NewGrant): Promise<{ grant: GrantInfo; token: string }> {
-    const { grant, token } = await this.grants.add(wanted);
-    await this.#noteGrant('added', grant, token);
-    return { grant, token };
-  }
-
-  /** The old token text works for `overlapMs` more. */
-  async rotateGrant(id: string, overlapMs: number): Promise<{ grant: GrantInfo; token: string }> {
-    const { grant, token } = await this.grants.rotate(id, overlapMs);
-    await this.#noteGrant('rotated', grant, token);
-    return { grant, token };
-  }
-
-  async revokeGrant(id: string): Promise<GrantInfo> {
-    const grant = await this.grants.revoke(id);
-    await this.#noteGrant('revoked', grant);
-    return grant;
-  }
-
   enrolledEdges(): Promise<string[]> {
     return this.#carriers.enrolledEdges();
   }
@@ -298,11 +283,6 @@ export class Helper {
 
   stop(): Promise<void> {
     return this.#lifetime.close();
-  }
-
-  async #noteGrant(event: 'added' | 'rotated' | 'revoked', grant: GrantInfo, token?: string): Promise<void> {
-    if (token !== undefined) this.#secrets.add(token); // It must not appear in what the inspector shows.
-    await this.#notes.grant(event, grant);
   }
 
   async #demandAllowed(dial: DialCheck, server: ResolvedServer, destination: Destination): Promise<void> {

@@ -69,10 +69,11 @@ export function serveDriver(
 
   peer.handle('grants/list', () => ({ grants: ready().grants.list() }));
   peer.handle('grants/add', ({ name, servers, scope, expiresMs }) =>
-    ready().addGrant({ name, servers, scope, expiresMs }),
+    ready().grants.add({ name, servers, scope, expiresMs }),
   );
-  peer.handle('grants/rotate', ({ id, overlapMs }) => ready().rotateGrant(id, overlapMs));
-  peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().revokeGrant(id) }));
+  peer.handle('grants/rotate', ({ id, overlapMs }) => ready().grants.rotate(id, overlapMs));
+  peer.handle('grants/change', async ({ id, ...wanted }) => ({ grant: await ready().grants.change(id, wanted) }));
+  peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().grants.revoke(id) }));
 
   peer.handle('pair/open', ({ tunnel }) => ready().pairing.open(tunnel));
   peer.handle('pair/close', ({ tunnel }) => (ready().pairing.close(tunnel), null));
@@ -111,6 +112,7 @@ function subscribe(peer: Driver, helper: Helper, folders: string[], lifetime: Li
   const rows = lifetime.add(new Hints(clock, tunnelsIntervalMs, send));
   lifetime.defer(helper.onTunnels(send));
   lifetime.defer(helper.traffic.onChange(() => rows.changed()));
+  lifetime.defer(helper.onGrants(() => peer.notify('grants/changed', { grants: helper.grants.list() })));
   const heads = lifetime.add(
     new Hints(clock, auditHeadIntervalMs, () => {
       const head = auditHead(helper);

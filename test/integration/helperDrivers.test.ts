@@ -93,6 +93,44 @@ describe('a driver', () => {
     expect((await refused(here.peer.request('traffic/get', { id: 'x' }))).code).toBe('NOT_FOUND');
   });
 
+  it('hears of every change of the grants, whoever made it, and the log holds what it was', async () => {
+    const here = await aHelper();
+    const other = await aHelper({ home: here.home });
+    const heard: { name: string; scope: object }[][] = [];
+    here.peer.on('grants/changed', ({ grants }) => heard.push(grants.map(({ name, scope }) => ({ name, scope }))));
+    const expiresMs = Date.now() + 3_600_000;
+    const { grant } = await other.peer.request('grants/add', { name: 'a', servers: ['*'], scope: {}, expiresMs });
+    await until(() => heard.length === 1);
+    const scope = {
+      methods: ['tools/*'],
+      tools: ['echo', 'get-*'],
+      prompts: ['p'],
+      resources: ['a:*'],
+      readOnly: true,
+    };
+    await other.peer.request('grants/change', { id: grant.id, scope });
+    await until(() => heard.length === 2);
+    await here.peer.request('grants/change', { id: grant.id, expiresMs: expiresMs - 1_000 });
+    expect(heard).toEqual([
+      [{ name: 'a', scope: { servers: ['*'] } }],
+      [{ name: 'a', scope: { servers: ['*'], ...scope } }],
+      [{ name: 'a', scope: { servers: ['*'], ...scope } }],
+    ]);
+    const written = (await here.audit()).filter(({ kind }) => kind === 'grant');
+    expect(written).toHaveLength(3);
+    for (const note of [
+      { event: 'added', servers: '*' },
+      { event: 'changed', methods: 'tools/*', tools: 'echo get-*', prompts: 'p', resources: 'a:*', readOnly: true },
+      { event: 'changed', expiresMs: expiresMs - 1_000 },
+    ]) {
+      expect(written).toContainEqual(expect.objectContaining(note));
+    }
+    const gone = here.peer.request('grants/change', { id: 'g_none', scope: {} });
+    expect((await refused(gone)).code).toBe('NOT_FOUND');
+    await here.peer.request('grants/revoke', { id: grant.id });
+    expect((await refused(here.peer.request('grants/change', { id: grant.id, scope: {} }))).code).toBe('CONFLICT');
+  });
+
   it('sees every choice of destinations, however one of them is spelled', async () => {
     const here = await aHelper();
     const { choices } = await here.peer.request('destinations/list', {

@@ -77,6 +77,68 @@ describe('agents', () => {
     expect((await world.run(['agents', 'list'])).out).toContain('revoked');
   });
 
+  it('gives what is named of tools, prompts, resources and methods', async () => {
+    const words = ['--tools', 'echo', 'get-*', '--prompts', 'p', '--resources', 'file:///a', '--methods', '*'];
+    const { grant } = first(await world.run(['agents', 'add', 'claude', ...words, '--json']));
+    expect(grant.scope).toEqual({
+      servers: ['*'],
+      tools: ['echo', 'get-*'],
+      prompts: ['p'],
+      resources: ['file:///a'],
+      methods: ['*'],
+    });
+    const { out } = await world.run(['agents', 'list']);
+    expect(out).toContain('tools echo get-*, prompts p, resources file:///a, methods *');
+  });
+
+  describe('change', () => {
+    const scopeAfter = async (...words: string[]) => {
+      const ran = await world.run(['agents', 'change', 'claude', ...words, '--json']);
+      expect(ran).toMatchObject({ code: 0, events: [{ event: 'changed' }] });
+      return first(ran).grant.scope;
+    };
+
+    it('puts each list that is named in place of the old, and leaves the others', async () => {
+      await world.run(['agents', 'add', 'claude', '--tools', 'echo', '--prompts', 'p', '--read-only']);
+      const servers = ['*'];
+      expect(await scopeAfter('--tools', 'a', 'b')).toEqual({
+        servers,
+        tools: ['a', 'b'],
+        prompts: ['p'],
+        readOnly: true,
+      });
+      expect(await scopeAfter('--no-read-only')).toEqual({ servers, tools: ['a', 'b'], prompts: ['p'] });
+      expect(await scopeAfter('--all', '--read-only')).toEqual({ servers, readOnly: true });
+      expect(await scopeAfter('--all', '--resources', 'a:*')).toEqual({ servers, resources: ['a:*'], readOnly: true });
+      expect(await scopeAfter('--all', '--no-read-only')).toEqual({ servers });
+    });
+
+    it('moves the end, and keeps the token', async () => {
+      const { grant, token } = first(await world.run(['agents', 'add', 'claude', '--tools', 'echo', '--json']));
+      const changed = first(await world.run(['agents', 'change', grant.id, '--expires', '1h', '--json'])).grant;
+      expect(changed.expiresMs).toBeLessThan(grant.expiresMs);
+      expect(changed.scope).toEqual(grant.scope);
+      expect(await kindOf(token)).toBe('principal');
+    });
+
+    it('names other servers', async () => {
+      await writeFile(join(world.folder, '.mcp.json'), '{"mcpServers":{"a":{"command":"x"}}}');
+      await world.run(['agents', 'add', 'claude', '--read-only']);
+      const [server] = (await world.run(['servers', '--json'])).events;
+      expect(await scopeAfter('--server', 'a')).toEqual({ servers: [server?.['id']], readOnly: true });
+      expect((await world.run(['agents', 'list'])).out).toMatch(/claude +g_\w+ +a +any, read only/);
+    });
+
+    it('says what is missing, and what has ended', async () => {
+      await world.run(['agents', 'add', 'claude']);
+      const nothing = await world.run(['agents', 'change', 'claude']);
+      expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining('agents change --help') });
+      await world.run(['agents', 'revoke', 'claude']);
+      const ended = await world.run(['agents', 'change', 'claude', '--read-only']);
+      expect(ended).toMatchObject({ code: 2, err: expect.stringContaining('has ended') });
+    });
+  });
+
   it('asks which, when a name is not enough, and prefers the one that is still let in', async () => {
     const one = first(await world.run(['agents', 'add', 'claude', '--json'])).grant;
     const two = first(await world.run(['agents', 'add', 'claude', '--json'])).grant;
