@@ -19,12 +19,14 @@ export type SseReaderOptions = {
   maxEventBytes: number;
   /** Comment-only blocks arrive as events with empty data and no id. */
   onEvent: (event: SseEvent) => void;
+  /** An event grew over the limit: it is passed over, and the next one is read normally. Absent: `push` throws. */
+  onOverlong?: () => void;
 };
 
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Throws `RangeError` from `push` when one event grows over the limit; the reader is of no use after that. */
+/** Without `onOverlong`, throws `RangeError` from `push` when one event grows over the limit, and is of no use then. */
 export class SseReader {
   readonly #options: SseReaderOptions;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -33,6 +35,8 @@ export class SseReader {
   /** True while the current line has no byte yet. */
   #lineEmpty = true;
   #lastWasCr = false;
+  /** The rest of an event that grew over the limit is passed over. */
+  #skipping = false;
 
   constructor(options: SseReaderOptions) {
     this.#options = options;
@@ -51,7 +55,7 @@ export class SseReader {
       // without waiting for a byte that may never come, the LF follows as a block of its own.
       const secondHalf = byte === LF && this.#lastWasCr;
       this.#lastWasCr = byte === CR;
-      const eventEnds = secondHalf ? this.#event.length === 0 && at === from : this.#lineEmpty;
+      const eventEnds = secondHalf ? !this.isInside && at === from : this.#lineEmpty;
       this.#lineEmpty = true;
       if (!eventEnds) continue;
       this.#keep(chunk.subarray(from, at + 1));
@@ -66,15 +70,39 @@ export class SseReader {
     return this.#event.copy();
   }
 
+  /** How many bytes {@link rest} has. */
+  get heldBytes(): number {
+    return this.#event.length;
+  }
+
+  /** Whether an event has begun that has not ended. */
+  get isInside(): boolean {
+    return this.#event.length > 0 || this.#skipping;
+  }
+
+  /** Whether the event that has begun is passed over because it grew over the limit. */
+  get isSkipping(): boolean {
+    return this.#skipping;
+  }
+
   #keep(part: Uint8Array): void {
-    if (part.length === 0) return;
+    if (part.length === 0 || this.#skipping) return;
     if (this.#event.length + part.length > this.#options.maxEventBytes) {
-      throw new RangeError(`an SSE event is larger than ${this.#options.maxEventBytes} bytes`);
+      const { onOverlong, maxEventBytes } = this.#options;
+      if (!onOverlong) throw new RangeError(`an SSE event is larger than ${maxEventBytes} bytes`);
+      this.#event.clear();
+      this.#skipping = true;
+      return onOverlong();
     }
     this.#event.append(part);
   }
 
   #emit(): void {
+    if (this.#skipping) {
+      this.#skipping = false;
+      this.#isFirst = false;
+      return;
+    }
     const raw = this.#event.take();
     const text = this.#decoder.decode(raw);
     // A byte order mark counts only at the start of the stream; anywhere else it is part of a field's name.

@@ -27,6 +27,7 @@ export class AnswerObserver {
   #status: ExchangeStatus | undefined;
   #rpcCode: number | undefined;
   #reason: string | undefined;
+  readonly #answered = new Set<RpcId>();
 
   constructor(options: ObserverOptions) {
     this.#options = options;
@@ -43,6 +44,11 @@ export class AnswerObserver {
     for (const message of Array.isArray(value) ? value : [value]) {
       if (isJsonObject(message)) this.#look(message, text);
     }
+  }
+
+  /** Requests of this exchange that the server has not answered yet. */
+  get unanswered(): RpcId[] {
+    return [...this.#options.requests.keys()].filter((id) => !this.#answered.has(id));
   }
 
   /** How the exchange went, judged by the last answer seen and, without one, by the HTTP status. */
@@ -64,6 +70,7 @@ export class AnswerObserver {
       return;
     }
     const asked = isId(id) ? this.#options.requests.get(id) : undefined;
+    if (isId(id)) this.#answered.add(id);
     if (isJsonObject(error)) {
       this.#status = 'error';
       this.#rpcCode = typeof error['code'] === 'number' ? error['code'] : undefined;

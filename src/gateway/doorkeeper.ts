@@ -1,7 +1,7 @@
 // Who is it: the ways in are asked in turn, in one breath, and strangers are answered without a word on which part was
 // wrong. A valid credential is never throttled; what fails is, per address, and audited as long as it is not a flood.
 import type { AuditLog } from '../audit/auditLog.ts';
-import type { AuthResult, GrantStore } from '../identity/grants.ts';
+import type { AuthResult, GrantStore, Proof } from '../identity/grants.ts';
 import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import type { Throttle } from '../identity/throttle.ts';
 import type { Exchange } from './exchange.ts';
@@ -40,6 +40,11 @@ export class Doorkeeper {
     const { grants, serverId } = this.#options;
     const authorization = exchange.headers['authorization'];
     return this.#oauth?.authenticate(authorization) ?? grants.authenticate(authorization, serverId);
+  }
+
+  /** Who it is now that has come by this proof before. */
+  judgeAgain(proof: Proof): AuthResult {
+    return this.#options.grants.judgeAgain(proof, this.#options.serverId);
   }
 
   async refuse(exchange: Exchange, { why }: Refused): Promise<void> {

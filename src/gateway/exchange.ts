@@ -3,10 +3,13 @@
 import { TunnelError } from '../core/errors.ts';
 import type { RpcId } from '../mcp/message.ts';
 import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
-import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
+import { headersOf, writable, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
 
 /** Bytes of an unread body that are drained so that the connection can be used again; a larger one ends it. */
 export const maxDrainBytes = 65_536;
+
+/** How the upstream's answer begins. */
+export type AnswerHead = { status: number; headers: Record<string, string> };
 
 /** Why a signal was aborted says nothing here, and a reason made anew for each exchange costs a stack trace. */
 const over = new TunnelError('CANCELLED', 'the exchange is over');
@@ -47,12 +50,39 @@ export class Exchange {
     return this.#cut;
   }
 
-  /** Ends the exchange from our side; an answer that has begun is broken off, visibly for the agent. */
-  end(reason: string): void {
+  /**
+   * Ends the exchange from our side: with `lastWord` (a JSON-RPC message) where no answer has begun, else by breaking the
+   * answer off, visibly for the agent.
+   */
+  end(reason: string, lastWord?: string): void {
     if (!this.response.writableEnded) this.#cut ??= reason;
+    if (lastWord !== undefined && !this.response.headersSent) {
+      this.answer(200, lastWord);
+      return this.#controller.abort(over);
+    }
     this.#controller.abort(over);
     // HTTP/2 would end the stream as if the answer were whole; an error makes it a reset.
     this.response.destroy(this.request.httpVersionMajor === 1 ? undefined : new Error(reason));
+  }
+
+  /** The upstream's status and headers; nothing leaves before the first byte of the body, or the end. */
+  begin(status: number, headers: Record<string, string>): void {
+    this.recorder.response(status, Object.entries(headers));
+    this.response.writeHead(status, headers);
+  }
+
+  /** Resolves when more can be taken; drops what nobody is there to read. */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0 || this.signal.aborted) return;
+    this.recorder.responseBytes(bytes.length);
+    if (!this.response.write(bytes)) await writable(this.response);
+  }
+
+  finish(last: Uint8Array): void {
+    if (this.signal.aborted) return;
+    this.recorder.responseBytes(last.length);
+    if (last.length === 0) this.response.end();
+    else this.response.end(last);
   }
 
   /** An answer of our own; `json` absent for an empty body. Does nothing when an answer has begun already. */

@@ -3,6 +3,7 @@
 // a decision and a written audit record.
 import type { Clock } from '../core/clock.ts';
 import { errorInfo } from '../core/errors.ts';
+import { Lifetime } from '../core/lifetime.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { GrantStore, Principal } from '../identity/grants.ts';
 import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
@@ -22,9 +23,9 @@ import { Doorkeeper } from './doorkeeper.ts';
 import { Exchange } from './exchange.ts';
 import { towardsUpstream } from './forwardHeaders.ts';
 import type { Arrival, HttpRequest, HttpResponse } from './http.ts';
-import { listFilter } from './listFilter.ts';
+import { filterNow } from './listFilter.ts';
 import { recordedPath, serveOAuth } from './oauthRequest.ts';
-import { OpenExchanges } from './openExchanges.ts';
+import { OpenExchanges, type Visit } from './openExchanges.ts';
 import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, refuseSession } from './refusals.ts';
 import { relayAnswer } from './relay.ts';
 import { ServerRequests } from './serverRequests.ts';
@@ -54,12 +55,17 @@ export class Gateway {
   readonly #door: Doorkeeper;
   readonly #open: OpenExchanges;
   readonly #audit: CallAudit;
+  readonly #lifetime = new Lifetime();
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.agents = new AgentsSeen(options.clock);
     this.#door = new Doorkeeper(options);
-    this.#open = new OpenExchanges(options.clock);
+    this.#open = new OpenExchanges({
+      clock: options.clock,
+      judgeAgain: (proof) => this.#door.judgeAgain(proof),
+      decide: (principal, call) => this.#decide(principal, call),
+    });
     this.#audit = new CallAudit(options);
     this.#serverRequests = new ServerRequests((method, session) => this.#beginServerRow(method, session));
   }
@@ -67,19 +73,26 @@ export class Gateway {
   /** Takes one visitor's request; never throws, and answers every fault. */
   readonly handle = (request: HttpRequest, response: HttpResponse, arrival: Arrival): void => {
     const exchange = this.#begin(request, response, arrival);
-    this.#serve(exchange)
-      .catch((error: unknown) => this.#fail(exchange, error))
-      .finally(() => this.#open.delete(exchange));
+    this.#serve(exchange).catch((error: unknown) => this.#fail(exchange, error));
   };
+
+  /** From now on what is open is judged again whenever the policy or a grant becomes another one. */
+  start(): void {
+    const { policy, grants } = this.#options;
+    this.#lifetime.defer(policy.onChange(() => this.#open.judgeAgain('the policy changed')));
+    this.#lifetime.defer(grants.onChanged((grant) => this.#open.judgeAgain('the grant changed', grant)));
+    this.#lifetime.defer(grants.onRevoked((grant) => this.#open.endGrant(grant)));
+  }
+
+  /** Ends what is open. */
+  async close(): Promise<void> {
+    await this.#lifetime.close();
+    this.#open.close();
+  }
 
   /** From now on agents may also ask to be let in. */
   letInBy(oauth: OAuthDoor): void {
     this.#door.letInBy(oauth);
-  }
-
-  /** A grant was revoked: what it has open ends now. */
-  endGrant(grant: string): void {
-    this.#open.endGrant(grant);
   }
 
   async #serve(exchange: Exchange): Promise<void> {
@@ -89,24 +102,34 @@ export class Gateway {
     if (arrival.kind === 'refused') return refuseArrival(exchange, arrival.status, arrival.reason);
     if (arrival.kind === 'oauth') return serveOAuth(exchange, oauth!, arrival.what);
 
-    const principal = await this.#authenticate(exchange);
-    if (!principal) return;
+    const visit = await this.#authenticate(exchange);
+    if (!visit) return;
+    try {
+      await this.#serveVisit(visit, arrival.method);
+    } finally {
+      this.#open.delete(visit);
+    }
+  }
 
+  async #serveVisit(visit: Visit, method: Call['method']): Promise<void> {
+    const { exchange } = visit;
     // Before the body is read: what waits in memory is bounded, too, and so is what refusals add to the audit log.
     const { limits } = this.#options.policy.current;
-    const slot = this.#options.limiter.acquire(principal.id, limits);
+    const slot = this.#options.limiter.acquire(visit.principal.id, limits);
     if (slot.kind === 'limited') return refuseLimit(exchange, slot.limit, slot.retryAfterMs);
     try {
-      const call = await readCall(exchange, arrival.method, limits.maxBodyBytes);
-      if (call && (await this.#ownSession(exchange, principal, call))) await this.#serveCall(exchange, principal, call);
+      const call = await readCall(exchange, method, limits.maxBodyBytes);
+      if (call && (await this.#ownSession(visit, call))) await this.#serveCall(visit, call);
     } finally {
       slot.release();
     }
   }
 
-  async #serveCall(exchange: Exchange, principal: Principal, call: Call): Promise<void> {
+  async #serveCall(visit: Visit, call: Call): Promise<void> {
+    const { exchange, principal } = visit;
     const agent = call.agent ?? principal.name;
     exchange.recorder.update({ agent, era: call.era });
+    visit.call = call; // In the same breath as the decision: a change of the rules finds the one or the other.
     const decision = this.#decide(principal, call);
     exchange.recorder.mark('decided');
     await this.#audit.begin(exchange, principal, call, decision);
@@ -118,23 +141,24 @@ export class Gateway {
     }
     this.agents.called(agent, principal, exchange.arrival.visitor);
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
-    await this.#forward(exchange, principal, call);
+    await this.#forward(visit, call);
   }
 
-  async #authenticate(exchange: Exchange): Promise<Principal | undefined> {
+  async #authenticate(exchange: Exchange): Promise<Visit | undefined> {
     const result = this.#door.authenticate(exchange);
     if (result.kind === 'refused') {
       await this.#door.refuse(exchange, result);
       return undefined;
     }
-    const { principal, expiresMs } = result;
-    this.#open.add(exchange, principal, expiresMs); // In the same breath: no revocation may slip in between.
+    const { principal, expiresMs, proof } = result;
+    const visit: Visit = { exchange, principal, expiresMs, proof };
+    this.#open.add(visit); // In the same breath: no revocation may slip in between.
     exchange.recorder.update({ principal: { kind: principal.kind, name: principal.name, grant: principal.grant } });
-    return principal;
+    return visit;
   }
 
   /** A session belongs to the principal that began it; anybody else's is answered as unknown. */
-  async #ownSession(exchange: Exchange, principal: Principal, call: Call): Promise<boolean> {
+  async #ownSession({ exchange, principal }: Visit, call: Call): Promise<boolean> {
     if (call.sessionId === undefined || call.isInitialize) return true;
     const session = this.#sessions.find(call.sessionId, principal.id);
     if (session === 'foreign') await this.#audit.foreignSession(exchange);
@@ -156,7 +180,8 @@ export class Gateway {
     });
   }
 
-  async #forward(exchange: Exchange, principal: Principal, call: Call): Promise<void> {
+  async #forward(visit: Visit, call: Call): Promise<void> {
+    const { exchange, principal } = visit;
     const { upstream, policy } = this.#options;
     this.#noteAnswers(exchange, call);
     const answer = await upstream.forward({
@@ -179,7 +204,7 @@ export class Gateway {
       serverRequests: this.#serverRequests,
       session: call.isInitialize ? answer.headers['mcp-session-id'] : call.sessionId,
     });
-    await relayAnswer(exchange, answer, observer, listFilter(policy.current, principal));
+    await relayAnswer(exchange, answer, observer, filterNow(policy, visit));
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
     this.agents.answered();
     this.#finish(exchange, observer.outcome(answer.status));

@@ -80,11 +80,27 @@ export function refuseMessage(exchange: Exchange, code: number, message: string,
 export function refuseCall(exchange: Exchange, call: Call, decision: Extract<Decision, { kind: 'deny' }>): void {
   const { status, rpc } = failures.DENIED;
   exchange.recorder.finish({ status: 'denied', rpcCode: rpc, reason: decision.reason, failure: markOf('DENIED') });
-  const answers = call.messages.flatMap((message) =>
-    message.kind === 'request' ? [rpcErrorText(message.id, rpc, decision.reason)] : [],
-  );
+  const answers = denialsOf(call, decision.reason);
   if (answers.length === 0) exchange.answer(202);
   else exchange.answer(status, call.isBatch ? `[${answers.join(',')}]` : answers[0]);
+}
+
+/** For who still waits when policy or grant no longer allow the call; `undefined` where nobody does. */
+export function withdrawnCall(call: Call, why: string, reason: string): string | undefined {
+  const answers = denialsOf(call, `${why} while the call was under way, and it was ended: ${reason}`);
+  return call.isBatch && answers.length > 0 ? `[${answers.join(',')}]` : answers[0];
+}
+
+function denialsOf({ messages }: Call, reason: string): string[] {
+  return messages.flatMap((message) =>
+    message.kind === 'request' ? [rpcErrorText(message.id, failures.DENIED.rpc, reason)] : [],
+  );
+}
+
+/** In place of a message that could not be looked through for what the agent may not see. */
+export function tooLongToFilter(id: RpcId, maxBytes: number): string {
+  const message = `the server’s message is larger than ${maxBytes} bytes; what is hidden from you could not be taken out`;
+  return rpcErrorText(id, rpcCode.limitReached, message);
 }
 
 /**

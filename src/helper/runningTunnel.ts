@@ -91,11 +91,11 @@ export class RunningTunnel {
 
   /** Resolves when agents can reach the server; rejects with nothing left open. */
   async start(signal: AbortSignal): Promise<void> {
-    const { upstream, carrier, entry, grants, log, mayDial } = this.#options;
+    const { upstream, carrier, entry, log, mayDial } = this.#options;
     const open = AbortSignal.any([signal, this.#lifetime.signal]);
     try {
       this.#lifetime.add(upstream);
-      this.#lifetime.defer(grants.onRevoked((grant) => this.#gateway.endGrant(grant)));
+      this.#lifetime.add(this.#gateway).start();
       await upstream.check(open);
       this.#become({ kind: 'starting', step: 'opening the way in' });
       const port = this.#options.port ?? entry.port;

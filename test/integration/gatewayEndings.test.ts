@@ -241,8 +241,9 @@ describe.each(versions)('a server that fails, seen over %s', (version) => {
       const { ended, firstByte } = open(world, version, 'POST');
       source.write('data: {"half":\n');
       // Of JSON the last that came waits for what follows; half of it would be of no use.
-      if (kind === 'events') await firstByte;
-      else await until(() => source.readableLength === 0 && world.upstream.heard.length === 1);
+      await until(() => source.readableLength === 0 && world.upstream.heard.length === 1);
+      if (kind === 'JSON') source.write('"more":');
+      await firstByte;
       source.destroy(new Error('other side closed'));
       expect(await ended).toBe('cut');
       await until(() => world.rows()[0]?.status === 'failed');
@@ -252,6 +253,17 @@ describe.each(versions)('a server that fails, seen over %s', (version) => {
       expect((await post(world, call)).status).toBe(200);
     },
   );
+});
+
+it('a server that breaks off before anything of its answer went out fails the call, and the agent is told', async () => {
+  const source = new PassThrough();
+  const world = await aGateway({ answer: () => ({ ...json('{}'), headers: {}, body: source }) });
+  const answer = post(world, call);
+  source.write('{"half":');
+  await until(() => source.readableLength === 0 && world.upstream.heard.length === 1);
+  source.destroy(new Error('other side closed'));
+  expect((await answer).status).toBe(502);
+  expect(JSON.parse((await answer).body.toString())).toMatchObject({ id: 'call-7', error: { code: -32011 } });
 });
 
 describe.each(versions)('a grant, over %s,', (version) => {
@@ -314,12 +326,14 @@ describe.each(versions)('a grant, over %s,', (version) => {
   });
 });
 
-it('timers of finished exchanges do not stay behind', async () => {
+it('one timer looks after all exchanges, and none once the tunnel is closed', async () => {
   const clock = new FakeClock();
   const world = await aGateway({ clock, answer: (sent) => resultOf(sent, {}) });
   const before = clock.pending;
   for (let calls = 0; calls < 5; calls += 1) await post(world, call);
   await until(() => world.unanswered() === 0);
+  expect(clock.pending).toBe(before + 1);
+  await world.gateway.close();
   expect(clock.pending).toBe(before);
 });
 

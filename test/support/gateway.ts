@@ -122,8 +122,8 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
     limiter: new RateLimiter({ clock }),
     log: (message) => void log.push(message),
   });
-  const stopHearing = grants.onRevoked((id) => gateway.endGrant(id));
-  onTestFinished(stopHearing);
+  gateway.start();
+  onTestFinished(() => gateway.close());
   let unanswered = 0;
   const target = await listen((request, response, arrival) => {
     unanswered += 1;
