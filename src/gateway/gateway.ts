@@ -43,6 +43,8 @@ export type GatewayOptions = {
   audit: AuditLog;
   traffic: TrafficLog;
   upstream: Upstream;
+  /** Whose an agent's `Authorization` is: the tunnel's (the upstream never sees it), or the upstream's own. */
+  auth?: 'tunnel' | 'upstream';
   log: (message: string) => void;
 };
 

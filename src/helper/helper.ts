@@ -224,6 +224,7 @@ export class Helper {
       ...(request.port === undefined ? {} : { port: request.port }),
       carrier,
       upstream: makeUpstream(transport, clock, this.#guardian),
+      auth: request.auth?.upstream ? 'upstream' : 'tunnel',
       clock,
       grants: this.#grantStore,
       throttle: this.#throttle,

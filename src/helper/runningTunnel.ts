@@ -28,6 +28,7 @@ export type RunningTunnelOptions = {
   port?: number;
   carrier: Carrier;
   upstream: Upstream;
+  auth: 'tunnel' | 'upstream';
   clock: Clock;
   grants: GrantStore;
   throttle: Throttle;
@@ -62,11 +63,12 @@ export class RunningTunnel {
     this.entry = options.entry;
     this.#options = options;
     this.#openedMs = options.clock.now();
-    const { upstream, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
+    const { upstream, auth, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
     this.#gateway = new Gateway({
       tunnel: options.id,
       serverId: options.server.id,
       upstream,
+      auth,
       grants,
       throttle,
       policy,

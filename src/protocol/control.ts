@@ -107,7 +107,11 @@ export type OpenTunnel = {
   /** Hash of the launch plan that a person agreed to; else an earlier agreement must exist. */
   consent?: string;
   /** `oauth`: agents that cannot be given a token may ask to be let in, by OAuth 2.1; so they may after `pair/open`. */
-  auth?: { oauth?: boolean };
+  auth?: {
+    oauth?: boolean;
+    /** The agent's `Authorization` is the server's own and passes to it; something else must say who the agent is. */
+    upstream?: boolean;
+  };
 };
 
 export type OpenedTunnel = {
