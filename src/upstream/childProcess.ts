@@ -104,10 +104,11 @@ export async function startServer(
   await checkFolder(declared.cwd);
   const path = await findCommand({ command: declared.command, cwd: declared.cwd, env });
   const { file, args, verbatim } = programLine(path, declared.args);
+  const expected = guardian.expect();
   try {
     const child = spawn(file, args, {
       cwd: declared.cwd,
-      env,
+      env: { ...env, ...expected.mark },
       stdio: ['pipe', 'pipe', 'pipe'],
       shell: false,
       detached: process.platform !== 'win32',
@@ -115,9 +116,10 @@ export async function startServer(
       windowsVerbatimArguments: verbatim,
     });
     const failed = new Promise<Error>((resolve) => child.on('error', resolve));
-    if (child.pid !== undefined) return new ServerProcess(child, guardian.watch(child.pid), clock, times);
+    if (child.pid !== undefined) return new ServerProcess(child, expected.started(child.pid), clock, times);
     throw await failed;
   } catch (error) {
+    expected.failed();
     const why = systemCode(error) ?? (error as Error).message;
     throw new TunnelError('UPSTREAM_START', `${path} could not be started (${why})`, { cause: error });
   }

@@ -1,26 +1,46 @@
 // Ends the servers when this process can no longer do it, even after kill -9: one small process that knows their pids
 // and notices that its pipe to us has closed. Most servers end by themselves when their stdin closes; this is for the
 // others. A shell costs one megabyte and no start-up time, and needs nothing that POSIX does not have.
+// It runs before the first server does, and hears of each one before that is started: between a server's start and the
+// moment we know its pid it is found by a mark in its environment (Linux: /proc, elsewhere: ps; not on Windows).
 // What a server started in a process group of its own is out of its reach; an orderly close (processTree.ts) ends that too.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 
 /** From the polite signal to the one that cannot be ignored, in tenths of a second. */
 const GRACE_TENTHS = 15;
 
+/** The variable that marks a server until its pid is known; random, and of no use to anybody. */
+export const markName = 'MCP_TUNNEL_SERVER';
+
 /**
- * Lines come in: `+ PID` to guard, `- PID` to forget. The traps keep a Ctrl-C meant for us from ending it first.
+ * Lines come in: `? MARK` a server is about to be started, `! MARK` it is not, or its pid is known; `+ PID` to guard,
+ * `- PID` to forget. The traps keep a Ctrl-C meant for us from ending it first. The pipe closes after a server that is
+ * being started has its own environment: until then that one holds the pipe open as well.
  * Only `kill -s NAME --` takes a process group in every shell that stands for sh.
  */
 const POSIX_PROGRAM = `
 trap '' HUP INT TERM
 pids=
-while read -r word pid; do
+marks=
+without() { kept=; for p in $1; do [ "$p" = "$2" ] || kept="$kept $p"; done; }
+while read -r word what; do
   case $word in
-    +) pids="$pids $pid" ;;
-    -) kept=; for p in $pids; do [ "$p" = "$pid" ] || kept="$kept $p"; done; pids=$kept ;;
+    '?') marks="$marks $what" ;;
+    '!') without "$marks" "$what"; marks=$kept ;;
+    +) pids="$pids $what" ;;
+    -) without "$pids" "$what"; pids=$kept ;;
   esac
 done
+marked() {
+  if [ -r /proc/self/environ ]; then
+    for file in $(grep -lsF "${markName}=$1" /proc/[0-9]*/environ); do file=\${file#/proc/}; echo "\${file%/environ}"; done
+  else
+    ps -axww -E -o pid= -o command= | grep -F "${markName}=$1" | while read -r pid _; do echo "$pid"; done
+  fi
+}
+for mark in $marks; do pids="$pids $(marked "$mark")"; done
 lives() { for p in $pids; do kill -s 0 -- "-$p" 2>/dev/null && return 0; done; return 1; }
 for p in $pids; do kill -s TERM -- "-$p" 2>/dev/null; done
 tenths=0
@@ -39,10 +59,40 @@ require('node:readline').createInterface({ input: process.stdin })
   });
 `;
 
+/** A server that is about to be started. */
+export type Expected = {
+  /** To be put into its environment. */
+  mark: Record<string, string>;
+  /** It runs as `pid`, the leader of its group; returns what ends the watch. */
+  started(pid: number): () => void;
+  /** It could not be started. */
+  failed(): void;
+};
+
 export class ProcessGuardian {
   readonly #pids = new Set<number>();
+  readonly #marks = new Set<string>();
   #process: ChildProcess | undefined;
   #closed = false;
+
+  /** To be called in the same breath as the start of the server: nothing may be lost in between. */
+  expect(): Expected {
+    const mark = randomBytes(12).toString('hex');
+    if (!this.#closed) {
+      this.#marks.add(mark);
+      if (this.#process) this.#tell('?', mark);
+      else this.#start();
+    }
+    const known = (): void => {
+      if (this.#marks.delete(mark)) this.#tell('!', mark);
+    };
+    const started = (pid: number): (() => void) => {
+      const release = this.watch(pid);
+      known();
+      return release;
+    };
+    return { mark: { [markName]: mark }, started, failed: known };
+  }
 
   /** Guards the process group led by `pid` until the returned function is called. */
   watch(pid: number): () => void {
@@ -87,11 +137,12 @@ export class ProcessGuardian {
     };
     guardian.on('exit', gone);
     guardian.on('error', gone); // No shell: stdin closing is all the protection there is.
+    for (const mark of this.#marks) this.#tell('?', mark);
     for (const pid of this.#pids) this.#tell('+', pid);
   }
 
-  #tell(word: '+' | '-', pid: number): void {
-    this.#process?.stdin?.write(`${word} ${pid}\n`);
+  #tell(word: '?' | '!' | '+' | '-', what: string | number): void {
+    this.#process?.stdin?.write(`${word} ${what}\n`);
   }
 }
 

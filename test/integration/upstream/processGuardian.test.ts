@@ -34,10 +34,7 @@ type Runner = {
 };
 
 async function runner(count: number, ...flags: string[]): Promise<Runner> {
-  const file = join(await temporaryFolder(), 'runner.cjs');
-  const stdin = { contents: PROGRAM, loader: 'ts' as const, resolveDir: process.cwd() };
-  await build({ stdin, bundle: true, platform: 'node', format: 'cjs', outfile: file, logLevel: 'error' });
-  const child = spawn(process.execPath, [file, String(count), fixtureServer, ...flags], {
+  const child = spawn(process.execPath, [await bundled(PROGRAM), String(count), fixtureServer, ...flags], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -79,6 +76,48 @@ describe('after kill -9 of the process that runs them', () => {
     expect(servers.some(isAlive)).toBe(false);
     kill();
     await exited;
+  });
+});
+
+/** Kills itself with -9 in the breath between the start of a server and the moment anybody was told its pid. */
+const SUDDEN_END = `
+import { ProcessGuardian } from '${join(process.cwd(), 'src/upstream/processGuardian.ts')}';
+import { startServer } from '${join(process.cwd(), 'src/upstream/childProcess.ts')}';
+import { systemClock } from '${join(process.cwd(), 'src/core/clock.ts')}';
+class Sudden extends ProcessGuardian {
+  expect() {
+    return { ...super.expect(), started: () => process.kill(process.pid, 'SIGKILL') };
+  }
+}
+const [, , ...args] = process.argv;
+startServer({ command: process.execPath, args, env: {}, cwd: process.cwd() }, new Sudden(), systemClock);
+`;
+
+describe('after kill -9 at the very start of a server', () => {
+  it('before anybody knows its pid, it is ended all the same', async () => {
+    const tag = `--tag-${process.pid}-sudden`;
+    const file = await bundled(SUDDEN_END);
+    const child = spawn(process.execPath, [file, fixtureServer, '--ignore-close', '--ignore-term', tag], {
+      stdio: 'ignore',
+    });
+    await once(child, 'exit');
+    await until(async () => (await tagged(tag)).length === 0);
+  });
+
+  it('at any moment after it, again and again, nothing stays', async () => {
+    const file = await bundled(PROGRAM);
+    for (let round = 0; round < 12; round += 1) {
+      const tag = `--tag-${process.pid}-${round}-`;
+      const child = spawn(process.execPath, [file, '3', fixtureServer, '--ignore-close', '--ignore-term', tag], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const exited = once(child, 'exit');
+      // From "no server yet" to "all of them have answered".
+      await until(async () => (await tagged(tag)).length > round % 4);
+      child.kill('SIGKILL');
+      await exited;
+      await until(async () => (await tagged(tag)).length === 0);
+    }
   });
 });
 
@@ -124,6 +163,18 @@ function sleeper(): ReturnType<typeof spawn> {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { detached: true, stdio: 'ignore' });
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
+}
+
+async function bundled(contents: string): Promise<string> {
+  const file = join(await temporaryFolder(), 'runner.cjs');
+  const stdin = { contents, loader: 'ts' as const, resolveDir: process.cwd() };
+  await build({ stdin, bundle: true, platform: 'node', format: 'cjs', outfile: file, logLevel: 'error' });
+  return file;
+}
+
+/** Every process that has `tag` among its arguments. */
+async function tagged(tag: string): Promise<number[]> {
+  return (await processes()).filter(({ command }) => command.includes(tag)).map(({ pid }) => pid);
 }
 
 async function childrenInGroup(leader: number): Promise<number[]> {
