@@ -85,6 +85,8 @@ export type GatewayWorld = {
   log: string[];
   /** Requests whose answer is neither complete nor cut. */
   unanswered: () => number;
+  /** Puts another file in place of the user's; it holds when this resolves. */
+  setPolicy: (policy: object | string) => Promise<void>;
   grantFor: (scope: NewGrant['scope'], more?: Partial<NewGrant>) => Promise<{ token: string; grant: Grant }>;
   /** The rows as they are now, oldest first. */
   rows: () => ExchangeRow[];
@@ -131,6 +133,10 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
     response.once('close', () => (unanswered -= 1));
   });
 
+  const setPolicy: GatewayWorld['setPolicy'] = (next) => {
+    files.texts.set(policyPath, typeof next === 'string' ? next : JSON.stringify({ version: 1, ...next }));
+    return policy.replaceWorkspaces([]); // Reads all files again.
+  };
   const grantFor: GatewayWorld['grantFor'] = (scope, more = {}) =>
     grants.add({ name: 'tester', servers: [serverId], scope, expiresMs: clock.now() + 3_600_000, ...more });
   const rows = (): ExchangeRow[] =>
@@ -146,6 +152,7 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
     audit,
     target,
     log,
+    setPolicy,
     grantFor,
     rows,
     detail,
