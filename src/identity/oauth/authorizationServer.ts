@@ -4,9 +4,9 @@
 import { generateKeyPairSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, interactionPolicy, Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
+import { fetchPublicDocument, type FetchSeams } from '../publicDocument.ts';
 import { accessTokenPrefix, digest, mintToken, refreshTokenPrefix } from '../token.ts';
 import { acceptableMetadata, clientName, type ClientMetadata } from './clientMetadata.ts';
-import { fetchMetadata, type MetadataFetchOptions } from './metadataFetch.ts';
 import type { OAuthPayload, OAuthState } from './oauthState.ts';
 import { busyPage, closedPage, errorPage, lostPage, waitingPage, type Page } from './pages.ts';
 import type { PairingClient, PairingDesk, PairingTerms } from './pairingDesk.ts';
@@ -19,6 +19,9 @@ const codeS = 60;
 /** As long as a person may take, and a little more. */
 const interactionS = 10 * 60;
 
+/** Of a client's document; their specification recommends 5 KB. */
+const maxMetadataBytes = 16_384;
+
 /** There is one person who can let agents in. */
 const accountId = 'developer';
 
@@ -29,7 +32,7 @@ export type AuthorizationServerOptions = {
   desk: PairingDesk;
   /** Why the policy does not let a client's document be fetched from `host:port`; `undefined` when it does. */
   mayFetch: (host: string) => string | undefined;
-  fetching?: Omit<MetadataFetchOptions, 'mayFetch'>;
+  fetching?: FetchSeams;
   /** The developer said yes: makes the grant. */
   addGrant: (client: PairingClient, terms: PairingTerms) => Promise<{ id: string; expiresMs: number }>;
   /** A client gave it back, or a token of it was used twice. */
@@ -242,7 +245,12 @@ function configuration({ resource, mayFetch, fetching, log }: AuthorizationServe
       ctx.body = body;
     },
     fetch: async (address) => {
-      const { status, headers, body } = await fetchMetadata(address as string, { mayFetch, ...fetching });
+      const { status, headers, body } = await fetchPublicDocument(address as string, {
+        what: 'a client’s document',
+        maxBytes: maxMetadataBytes,
+        mayFetch,
+        ...fetching,
+      });
       if (status !== 200) return new Response(null, { status: 502 });
       const told = JSON.parse(body.toString('utf8')) as ClientMetadata;
       return new Response(JSON.stringify({ ...told, ...acceptableMetadata(told) }), { status, headers });

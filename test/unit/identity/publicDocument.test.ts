@@ -3,13 +3,12 @@ import { createServer, type Server } from 'node:https';
 import type { RequestListener } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  fetchMetadata,
-  maxMetadataBytes,
-  type MetadataFetchOptions,
-} from '../../../../src/identity/oauth/metadataFetch.ts';
-import { makeKeyPair } from '../../../../src/certs/keyPair.ts';
-import { anAuthority } from '../../../support/certs.ts';
+import { makeKeyPair } from '../../../src/certs/keyPair.ts';
+import { fetchPublicDocument, type DocumentFetchOptions } from '../../../src/identity/publicDocument.ts';
+import { anAuthority } from '../../support/certs.ts';
+
+const what = 'a client’s document';
+const maxBytes = 10_000;
 
 type World = { url: string; ca: string; requests: () => number };
 
@@ -35,7 +34,9 @@ async function aHost(answer: RequestListener): Promise<World> {
   return { url: `https://client.example:${port}/client.json`, ca: authority.certificatePem, requests: () => requests };
 }
 
-const here = (world: { ca: string }): MetadataFetchOptions => ({
+const here = (world: { ca: string }): DocumentFetchOptions => ({
+  what,
+  maxBytes,
   mayFetch: () => undefined,
   resolve: async () => ['127.0.0.1'],
   isPublic: () => true,
@@ -56,7 +57,7 @@ describe('a client’s document', () => {
       expect(request.headers.authorization).toBeUndefined();
       response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'max-age=60' }).end('{"a":1}');
     });
-    const { status, headers, body } = await fetchMetadata(world.url, here(world));
+    const { status, headers, body } = await fetchPublicDocument(world.url, here(world));
     expect({ status, headers, body: body.toString() }).toEqual({
       status: 200,
       headers: { 'content-type': 'application/json', 'cache-control': 'max-age=60' },
@@ -67,31 +68,39 @@ describe('a client’s document', () => {
   it('is not followed elsewhere', async () => {
     const target = await aHost((_request, response) => response.end('{}'));
     const world = await aHost((_request, response) => response.writeHead(302, { location: target.url }).end());
-    expect(await fetchMetadata(world.url, here(world))).toMatchObject({ status: 302 });
+    expect(await fetchPublicDocument(world.url, here(world))).toMatchObject({ status: 302 });
     expect(target.requests()).toBe(0);
   });
 
   it('that is too large is not read to its end', async () => {
-    const world = await aHost((_request, response) => response.end('x'.repeat(maxMetadataBytes + 1)));
-    expect(await codeOf(fetchMetadata(world.url, here(world)))).toBe('UPSTREAM_UNREACHABLE');
+    const world = await aHost((_request, response) => response.end('x'.repeat(maxBytes + 1)));
+    expect(await codeOf(fetchPublicDocument(world.url, here(world)))).toBe('UPSTREAM_UNREACHABLE');
   });
 
   it('that never ends is given up', async () => {
     const world = await aHost((_request, response) => void response.write('{'));
-    expect(await codeOf(fetchMetadata(world.url, { ...here(world), timeoutMs: 100 }))).toBe('UPSTREAM_UNREACHABLE');
+    expect(await codeOf(fetchPublicDocument(world.url, { ...here(world), timeoutMs: 100 }))).toBe(
+      'UPSTREAM_UNREACHABLE',
+    );
   });
 
   it('whose name is never resolved is given up', async () => {
     const resolve = (): Promise<string[]> => new Promise(() => {});
-    const fetched = fetchMetadata('https://client.example/', { mayFetch: () => undefined, resolve, timeoutMs: 50 });
+    const fetched = fetchPublicDocument('https://client.example/', {
+      what,
+      maxBytes,
+      mayFetch: () => undefined,
+      resolve,
+      timeoutMs: 50,
+    });
     expect(await codeOf(fetched)).toBe('UPSTREAM_UNREACHABLE');
   });
 
   it('at a host that nobody vouches for is not believed', async () => {
     const world = await aHost((_request, response) => response.end('{}'));
     const { ca: _ca, ...options } = here(world);
-    expect(await codeOf(fetchMetadata(world.url, options))).toBe('UPSTREAM_UNREACHABLE');
-    expect(await codeOf(fetchMetadata(world.url.replace('client.', 'other.'), here(world)))).toBe(
+    expect(await codeOf(fetchPublicDocument(world.url, options))).toBe('UPSTREAM_UNREACHABLE');
+    expect(await codeOf(fetchPublicDocument(world.url.replace('client.', 'other.'), here(world)))).toBe(
       'UPSTREAM_UNREACHABLE',
     );
     expect(world.requests()).toBe(0);
@@ -101,13 +110,15 @@ describe('a client’s document', () => {
 describe('nothing is dialled', () => {
   it('that the policy does not allow, and no name is looked up for it', async () => {
     const asked: string[] = [];
-    const refusing: MetadataFetchOptions = {
+    const refusing: DocumentFetchOptions = {
+      what,
+      maxBytes,
       mayFetch: (host) => (asked.push(host), 'no entry for it'),
       resolve: () => {
         throw new Error('it was looked up');
       },
     };
-    expect(await codeOf(fetchMetadata('https://client.example/x', refusing))).toBe('DESTINATION_DENIED');
+    expect(await codeOf(fetchPublicDocument('https://client.example/x', refusing))).toBe('DESTINATION_DENIED');
     expect(asked).toEqual(['client.example:443']);
   });
 
@@ -123,8 +134,8 @@ describe('nothing is dialled', () => {
   ])('at %j', async (addresses) => {
     let connections = 0;
     const port = await listening(createTcpServer((socket) => ((connections += 1), socket.destroy())));
-    const options = { mayFetch: () => undefined, resolve: async () => addresses };
-    expect(await codeOf(fetchMetadata(`https://client.example:${port}/`, options))).toBe('DESTINATION_DENIED');
+    const options = { what, maxBytes, mayFetch: () => undefined, resolve: async () => addresses };
+    expect(await codeOf(fetchPublicDocument(`https://client.example:${port}/`, options))).toBe('DESTINATION_DENIED');
     expect(connections).toBe(0);
   });
 
@@ -138,7 +149,7 @@ describe('nothing is dialled', () => {
     'https://0x7f.1/',
     'https://user@client.example/',
   ])('for %s', async (url) => {
-    const options = { mayFetch: () => undefined, resolve: async () => ['1.1.1.1'] };
-    expect(await codeOf(fetchMetadata(url, options))).toBe('DESTINATION_DENIED');
+    const options = { what, maxBytes, mayFetch: () => undefined, resolve: async () => ['1.1.1.1'] };
+    expect(await codeOf(fetchPublicDocument(url, options))).toBe('DESTINATION_DENIED');
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isPublicAddress } from '../../../../src/identity/oauth/publicAddress.ts';
+import { isPublicAddress } from '../../../src/identity/publicAddress.ts';
 
 describe('addresses that a stranger’s document is never fetched from', () => {
   it.each([
