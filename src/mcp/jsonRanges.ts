@@ -31,6 +31,21 @@ export function valuesOf(text: string, from: number, key: string): number[] {
   return found;
 }
 
+/** Every member of the object that starts at `from`, in order; a key that stands twice comes twice. */
+export function membersOf(text: string, from: number): { key: string; value: Range }[] {
+  const members: { key: string; value: Range }[] = [];
+  let at = skipSpace(text, from + 1);
+  while (text[at] !== '}') {
+    const keyEnd = endOfValue(text, at);
+    const value = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const to = endOfValue(text, value);
+    members.push({ key: JSON.parse(text.slice(at, keyEnd)) as string, value: { from: value, to } });
+    at = skipSpace(text, to);
+    if (text[at] === ',') at = skipSpace(text, at + 1);
+  }
+  return members;
+}
+
 export function skipSpace(text: string, from: number): number {
   let at = from;
   for (;;) {
