@@ -49,7 +49,16 @@ export type ExchangeRow = {
   flags: ExchangeFlag[];
 };
 
-export type ExchangeFlag = 'filtered' | 'redacted' | 'truncated' | 'late';
+export type ExchangeFlag =
+  | 'filtered'
+  | 'redacted'
+  | 'truncated'
+  | 'late'
+  | 'keep-alive' // comments of ours stand between its events
+  | 'endpoint' // the message endpoint that an HTTP+SSE stream announces is the public one
+  | 'remapped' // the server came back, and knows the session by another id
+  | 'synthesised' // a message of ours stands in it: a list_changed after a return, an error where a stream broke off
+  | 'metadata'; // URLs in OAuth metadata name the public address
 
 /** Header names and values as they arrived, secrets replaced by `[redacted]`. */
 export type HeaderList = [name: string, value: string][];

@@ -55,6 +55,7 @@ export class HttpUpstream implements Upstream {
 
   async forward(request: UpstreamRequest): Promise<UpstreamResponse> {
     const answer = await this.#send(request.method, request.headers, request.body, request.signal);
+    answer.body.on('error', () => {}); // Who reads it is told; where nobody does any more, nobody has to be.
     const headers = answerHeaders(answer.headers);
     if (answer.statusCode === 202 || answer.statusCode === 204 || headers['content-length'] === '0') {
       await answer.body.dump();

@@ -1,6 +1,7 @@
 // The one contract between the gateway and whatever speaks MCP behind it. A stdio child and an HTTP listener look the
 // same from here: a request of the Streamable HTTP transport goes in, an HTTP answer with a byte stream comes out.
 import type { Readable } from 'node:stream';
+import type { ExchangeFlag } from '../mcp/exchange.ts';
 import type { Era, RpcMessage } from '../mcp/message.ts';
 
 export type UpstreamRequest = {
@@ -12,6 +13,8 @@ export type UpstreamRequest = {
   /** A parsed copy of `body`; one element, or several for a batch. */
   messages: readonly RpcMessage[];
   sessionId?: string;
+  /** The HTTP+SSE session (2024-11-05) whose message endpoint this was sent to; it has no `sessionId` then. */
+  sseSession?: string;
   /** What the agent speaks. */
   era: Era;
   /** Whose request it is; nothing is ever shared between two of them. */
@@ -26,6 +29,10 @@ export type UpstreamResponse = {
   headers: Record<string, string>;
   /** Absent for an empty body (202, 204). The reader must drain or destroy it. */
   body?: Readable;
+  /** The body is the stream of this new HTTP+SSE session, and announces its message endpoint. */
+  sseSession?: string;
+  /** In what it is not what the server sent; shown beside the exchange. */
+  marks?: readonly ExchangeFlag[];
 };
 
 /** Something a person wants to see beside the exchanges: a line on stderr, a child's start or end. */
@@ -33,7 +40,11 @@ export type UpstreamEvent =
   | { kind: 'stderr'; sessionId?: string; line: string }
   | { kind: 'noise'; sessionId?: string; line: string }
   | { kind: 'started'; sessionId?: string; pid?: number }
-  | { kind: 'exited'; sessionId?: string; code: number | null; signal: string | null };
+  | { kind: 'exited'; sessionId?: string; code: number | null; signal: string | null }
+  /** A listener that was there takes no connection, or forgot this session. */
+  | { kind: 'away'; sessionId?: string }
+  /** It is there again, and so is the session. */
+  | { kind: 'returned'; sessionId?: string; awayMs: number };
 
 export interface Upstream {
   readonly kind: 'http' | 'stdio';

@@ -1,0 +1,42 @@
+// An agent's own event stream, which outlives the server it came from: when the server breaks off, the stream waits for
+// it to come back and goes on with the new one. Whole events pass; half of one that was broken off does not.
+import { Readable } from 'node:stream';
+import { formatSse, SseReader } from '../core/sse.ts';
+
+export type LastingStreamOptions = {
+  first: Readable;
+  maxEventBytes: number;
+  /** Messages of ours that the agent has to hear first. */
+  owed: () => string[];
+  /** The stream of the server that came back, or `undefined` when it will not go on; then it ends. */
+  reopen: () => Promise<Readable | undefined>;
+};
+
+export function lastingStream(options: LastingStreamOptions): Readable {
+  const open = { body: options.first };
+  const stream = Readable.from(events(options, open), { objectMode: false });
+  return stream.once('close', () => open.body.destroy());
+}
+
+async function* events(options: LastingStreamOptions, open: { body: Readable }): AsyncGenerator<Uint8Array> {
+  const { maxEventBytes, owed, reopen } = options;
+  for (;;) {
+    for (const text of owed()) yield Buffer.from(formatSse({ type: 'message', data: text }));
+    const whole: Uint8Array[] = [];
+    const reader = new SseReader({ maxEventBytes, onEvent: ({ raw }) => whole.push(raw) });
+    try {
+      for await (const chunk of open.body) {
+        reader.push(chunk as Buffer);
+        yield* whole.splice(0);
+      }
+      // The server ended it: that is for the agent to know.
+      yield reader.rest;
+      return;
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+    }
+    const body = await reopen();
+    if (!body) return;
+    open.body = body;
+  }
+}
