@@ -15,9 +15,9 @@ const PRINTABLE = /^[^\x00-\x1f\x7f]+$/;
 
 const CARRIERS = ['embedded', 'edge', 'external', 'cloudflared', 'ssh', 'openai', 'devtunnel', 'ngrok'] as const;
 
-const pattern = z.string().min(1).max(maxPatternLength).regex(PRINTABLE, 'no control characters');
-const patterns = z.array(pattern).max(maxEntries);
-const host = pattern.refine((text) => parseHostPattern(text) !== undefined, 'not a host or host:port');
+export const patternSchema = z.string().min(1).max(maxPatternLength).regex(PRINTABLE, 'no control characters');
+const patterns = z.array(patternSchema).max(maxEntries);
+const host = patternSchema.refine((text) => parseHostPattern(text) !== undefined, 'not a host or host:port');
 
 const destination = z
   .strictObject({
@@ -50,7 +50,7 @@ const destination = z
 const upstream = z
   .strictObject({
     http: host.optional().describe('host:port of a server’s URL; * is any port.'),
-    stdio: pattern.optional().describe('Command line, its parts joined by spaces; * is any text.'),
+    stdio: patternSchema.optional().describe('Command line, its parts joined by spaces; * is any text.'),
   })
   .superRefine((entry, context) => {
     if ((entry.http === undefined) === (entry.stdio === undefined)) {
@@ -67,14 +67,15 @@ const agentRule = z.strictObject({
   resources: patterns.optional(),
   deny: patterns.optional().describe('Tools, prompts, resources and methods that are refused whatever else is said.'),
   readOnly: z.boolean().optional().describe('Only tools that declare themselves read-only.'),
-  ask: z.array(pattern).max(0, 'calls cannot be held for approval yet: leave this list empty').optional(),
+  ask: z.array(patternSchema).max(0, 'calls cannot be held for approval yet: leave this list empty').optional(),
   arguments: z
     .record(z.string(), z.json())
     .refine((rules) => Object.keys(rules).length === 0, 'arguments cannot be constrained yet: leave this empty')
     .optional(),
 });
 
-const agentName = z
+/** A key of `agents`. */
+export const agentNameSchema = z
   .string()
   .min(1)
   .max(64)
@@ -87,7 +88,7 @@ export const policyFileSchema = z.strictObject({
   destinations: z.array(destination).max(maxEntries).optional(),
   upstreams: z.array(upstream).max(maxEntries).optional(),
   agents: z
-    .record(agentName, agentRule)
+    .record(agentNameSchema, agentRule)
     .refine((agents) => Object.keys(agents).length <= maxEntries, `at most ${maxEntries} agents`)
     .optional(),
   audit: z

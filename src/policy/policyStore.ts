@@ -4,11 +4,14 @@ import type { Clock, TimerHandle } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { errorInfo, TunnelError, type ErrorInfo } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
+import { withRuleEdit, type RuleEdit } from './agentRuleEdits.ts';
 import { withDestination, withoutDestination } from './destinationEdits.ts';
 import { mayPlan, type Dialled } from './destinations.ts';
+import type { Annotations } from './finding.ts';
 import { mergePolicies, type MergedPolicy, type PolicyOrigin, type PolicySource } from './mergedPolicy.ts';
 import { parsePolicy } from './policyFile.ts';
 import type { DestinationEntry } from './policySchema.ts';
+import { demandEffect } from './ruleEffect.ts';
 
 export type PolicyLocations = {
   managed: string;
@@ -81,6 +84,19 @@ export class PolicyStore {
     return this.#edit((old, file) => withoutDestination(old, entry, file));
   }
 
+  /**
+   * Says something else of an agent in the user's file, and returns that file. Throws `CONFLICT` naming the rule, with
+   * nothing written, where a pattern or another file would still refuse what was asked for; `USAGE`, `POLICY_INVALID`,
+   * `STATE_UNWRITABLE`.
+   */
+  async editRule(edit: RuleEdit, annotations: Annotations): Promise<string> {
+    return this.#edit((old, file) => {
+      const text = withRuleEdit(old, edit, file);
+      demandEffect(this.#with(file, text), edit, annotations);
+      return text;
+    });
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
@@ -92,6 +108,13 @@ export class PolicyStore {
     if (verdict.kind === 'allow') return;
     const { reason, file, entry: missing } = verdict;
     throw new TunnelError('DESTINATION_DENIED', reason, { data: { file, entry: missing, mayAllow: false } });
+  }
+
+  /** The policy as it would be if the user's file were `text`. */
+  #with(file: string, text: string): MergedPolicy {
+    const changed = mergePolicies([{ origin: 'user', file, kind: 'read', policy: parsePolicy(text, file) }]);
+    const others = this.#current.layers.filter(({ origin }) => origin !== 'user');
+    return { ...this.#current, layers: [...others, ...changed.layers] };
   }
 
   async #edit(change: (old: string | undefined, file: string) => string): Promise<string> {
