@@ -17,9 +17,11 @@ import type { Upstream, UpstreamResponse } from '../upstream/upstream.ts';
 import { AgentsSeen } from './agentsSeen.ts';
 import { AnswerObserver } from './answerObserver.ts';
 import { checkArrival } from './arrivalCheck.ts';
+import { askTools, type ServerTools } from './askTools.ts';
 import { readCall, requestIds, type Call } from './call.ts';
 import { CallAudit } from './callAudit.ts';
 import { Doorkeeper } from './doorkeeper.ts';
+import { keepAliveMs as usualKeepAliveMs } from './eventWriter.ts';
 import { Exchange } from './exchange.ts';
 import { towardsUpstream } from './forwardHeaders.ts';
 import type { Arrival, HttpRequest, HttpResponse } from './http.ts';
@@ -30,7 +32,7 @@ import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, r
 import { relayAnswer } from './relay.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
-import { ToolCatalogue } from './toolCatalogue.ts';
+import { ToolCatalogue, type ToolAnnotations } from './toolCatalogue.ts';
 
 export type GatewayOptions = {
   tunnel: string;
@@ -45,6 +47,8 @@ export type GatewayOptions = {
   upstream: Upstream;
   /** Whose an agent's `Authorization` is: the tunnel's (the upstream never sees it), or the upstream's own. */
   auth?: 'tunnel' | 'upstream';
+  /** A stream on which nothing moved for this long gets a comment; absent: {@link usualKeepAliveMs}. */
+  keepAliveMs?: number;
   log: (message: string) => void;
 };
 
@@ -90,6 +94,26 @@ export class Gateway {
   async close(): Promise<void> {
     await this.#lifetime.close();
     this.#open.close();
+  }
+
+  /** Asks the server itself for its tools, as its owner. Throws `UPSTREAM_*`. */
+  async tools(signal: AbortSignal): Promise<ServerTools> {
+    const { upstream, clock } = this.#options;
+    const done = await this.#audit.own('tools/list');
+    try {
+      const listed = await askTools(upstream, clock, signal);
+      this.#catalogue.learn(listed.tools);
+      await done('ok');
+      return listed;
+    } catch (error) {
+      await done('failed');
+      throw error;
+    }
+  }
+
+  /** What the server last said of a tool; `undefined` for one it never listed. */
+  annotations(tool: string): ToolAnnotations | undefined {
+    return this.#catalogue.annotations(tool);
   }
 
   /** From now on agents may also ask to be let in. */
@@ -206,10 +230,11 @@ export class Gateway {
       serverRequests: this.#serverRequests,
       session: call.isInitialize ? answer.headers['mcp-session-id'] : call.sessionId,
     });
-    await relayAnswer(exchange, answer, observer, filterNow(policy, visit));
+    const { clock, keepAliveMs = usualKeepAliveMs } = this.#options;
+    const broken = await relayAnswer(exchange, answer, observer, filterNow(policy, visit), { clock, keepAliveMs });
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
-    this.agents.answered();
-    this.#finish(exchange, observer.outcome(answer.status));
+    if (!broken) this.agents.answered();
+    this.#finish(exchange, broken ?? observer.outcome(answer.status));
   }
 
   /** Answers of the agent to what the server had asked. */

@@ -1,11 +1,20 @@
 // An event stream on its way to the agent. While nothing is hidden from the agent its bytes pass as they come; while
 // something is, they pass event by event, each judged when it goes out. The rules may change between two chunks, and so
 // in the middle of an event.
+import { errorInfo, TunnelError } from '../core/errors.ts';
 import { SseReader, formatSse, type SseEvent } from '../core/sse.ts';
-import type { AnswerObserver } from './answerObserver.ts';
+import { failed, failureOf } from '../mcp/failures.ts';
+import { rpcErrorText } from '../mcp/rpcErrors.ts';
+import type { AnswerObserver, AnswerOutcome } from './answerObserver.ts';
+import { EventWriter, type EventWriterOptions } from './eventWriter.ts';
 import type { AnswerHead, Exchange } from './exchange.ts';
 import { maxFilteredBytes, type FilterNow } from './listFilter.ts';
 import { tooLongToFilter } from './refusals.ts';
+
+export type EventStreamOptions = EventWriterOptions & {
+  /** Whoever has something to say on this stream can do so from now on. */
+  onWriter?: (writer: EventWriter) => void;
+};
 
 /** `overlong`: an event of more than {@link maxFilteredBytes}, which nobody has read. */
 type Read = SseEvent | 'overlong';
@@ -16,12 +25,28 @@ export async function relayEvents(
   body: AsyncIterable<Buffer>,
   observer: AnswerObserver,
   filterNow: FilterNow,
-): Promise<void> {
-  // What it says may not be what goes out: events are filtered, also later on.
+  options: EventStreamOptions,
+): Promise<void | AnswerOutcome> {
+  // What it says may not be what goes out: events are filtered, also later on, and comments stand between them.
   delete headers['content-length'];
-  exchange.begin(status, headers);
+  exchange.begin(status, { ...headers, 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
   exchange.response.flushHeaders();
+  const writer = new EventWriter(exchange, options);
+  options.onWriter?.(writer);
+  try {
+    return await relayWith(writer, exchange, body, observer, filterNow);
+  } finally {
+    writer.close();
+  }
+}
 
+async function relayWith(
+  writer: EventWriter,
+  exchange: Exchange,
+  body: AsyncIterable<Buffer>,
+  observer: AnswerObserver,
+  filterNow: FilterNow,
+): Promise<void | AnswerOutcome> {
   const read: Read[] = [];
   const reader = new SseReader({
     maxEventBytes: maxFilteredBytes,
@@ -30,7 +55,8 @@ export async function relayEvents(
   });
   /** Bytes of the event in hand that went out while nothing was hidden. */
   let out = 0;
-  for await (const chunk of body) {
+  let broken: unknown;
+  for await (const chunk of untilBroken(body, (error) => (broken = error))) {
     // The rest of an event that was withheld must not go out by itself.
     const withheld = reader.isSkipping && out === 0;
     if (!filterNow() && !withheld) {
@@ -38,7 +64,7 @@ export async function relayEvents(
       reader.push(chunk);
       for (const event of read.splice(0)) observe(exchange, observer, event);
       out = reader.isInside ? Math.max(reader.heldBytes, 1) : 0;
-      await exchange.write(held.length === 0 ? chunk : Buffer.concat([held, chunk]));
+      await writer.write(held.length === 0 ? chunk : Buffer.concat([held, chunk]), reader.isSkipping ? Infinity : out);
       continue;
     }
     if (reader.isSkipping && !withheld) return exchange.end(torn);
@@ -48,16 +74,54 @@ export async function relayEvents(
       const outgoing = judged(event, out, filterNow);
       if (outgoing === 'torn') return exchange.end(torn);
       if (outgoing === 'too long') {
-        if (await answerTooLong(exchange, observer)) return;
+        if (await answerTooLong(exchange, writer, observer)) return;
         continue;
       }
       if (outgoing.filtered) exchange.recorder.flag('filtered');
       out = 0;
-      await exchange.write(outgoing.bytes);
+      await writer.write(outgoing.bytes, 0);
     }
   }
+  if (broken !== undefined) return answerBroken(exchange, writer, observer, out > 0, broken);
   await exchange.write(ending(reader, read, out, filterNow));
   exchange.response.end();
+}
+
+/** The same chunks; where the server breaks off they end, and `onBroken` hears why. */
+async function* untilBroken(body: AsyncIterable<Buffer>, onBroken: (error: unknown) => void): AsyncGenerator<Buffer> {
+  try {
+    yield* body;
+  } catch (error) {
+    onBroken(error);
+  }
+}
+
+/**
+ * The server broke off. Who waits for an answer gets an error in its place, which says that the call may have been carried
+ * out; where nobody does, the stream breaks off for the agent, too.
+ */
+async function answerBroken(
+  exchange: Exchange,
+  writer: EventWriter,
+  observer: AnswerObserver,
+  isInside: boolean,
+  cause: unknown,
+): Promise<AnswerOutcome> {
+  const { unanswered } = observer;
+  const error =
+    cause instanceof TunnelError ? cause : failed('ANSWER_BROKEN', 'the server broke off its answer', cause);
+  if (unanswered.length === 0 || exchange.signal.aborted) throw error;
+  const { code, source, rpc, sentence } = failureOf(errorInfo(error));
+  exchange.recorder.flag('synthesised');
+  // Half an event would take the error for its own line: it is ended as one of a type that nobody listens to.
+  if (isInside) await writer.write(Buffer.from('\nevent: incomplete\n\n'), 0);
+  for (const id of unanswered) {
+    const text = rpcErrorText(id, rpc, sentence);
+    observer.message(text);
+    await writer.write(Buffer.from(formatSse({ type: 'message', data: text })), 0);
+  }
+  exchange.response.end();
+  return { status: 'failed', rpcCode: rpc, reason: error.message, failure: { code, source } };
 }
 
 /** What goes out of an event of which `out` bytes are out already. */
@@ -90,13 +154,13 @@ function ending(reader: SseReader, read: Read[], out: number, filterNow: FilterN
  * What cannot be looked through is not passed on, and the agent hears so: who waits for an answer gets an error in its
  * place, and the stream ends. Where nobody does, the next event follows.
  */
-async function answerTooLong(exchange: Exchange, observer: AnswerObserver): Promise<boolean> {
+async function answerTooLong(exchange: Exchange, writer: EventWriter, observer: AnswerObserver): Promise<boolean> {
   const waiting = observer.unanswered;
   exchange.recorder.flag('truncated');
   for (const id of waiting) {
     const text = tooLongToFilter(id, maxFilteredBytes);
     observer.message(text);
-    await exchange.write(Buffer.from(formatSse({ type: 'message', data: text })));
+    await writer.write(Buffer.from(formatSse({ type: 'message', data: text })), 0);
   }
   if (waiting.length === 0) return false;
   exchange.response.end();

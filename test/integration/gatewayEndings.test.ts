@@ -231,28 +231,68 @@ describe.each(versions)('a server that fails, seen over %s', (version) => {
     expect(world.gateway.agents.lastAnswerMs).toBeUndefined();
   });
 
-  it.each(['JSON', 'events'])(
-    'in the middle of %s cuts the connection, so that nobody takes half for the whole',
-    async (kind) => {
-      expectNothingLeft();
-      const source = new PassThrough();
-      const whole = kind === 'JSON' ? { ...json('{}'), headers: {}, body: source } : sse(source);
-      const world = await aGateway({ answer: () => whole });
-      const { ended, firstByte } = open(world, version, 'POST');
-      source.write('data: {"half":\n');
-      // Of JSON the last that came waits for what follows; half of it would be of no use.
-      await until(() => source.readableLength === 0 && world.upstream.heard.length === 1);
-      if (kind === 'JSON') source.write('"more":');
-      await firstByte;
-      source.destroy(new Error('other side closed'));
-      expect(await ended).toBe('cut');
-      await until(() => world.rows()[0]?.status === 'failed');
-      expect(world.rows()[0]).toMatchObject({ reason: 'the server broke off its answer' });
-      // Others are not affected.
-      world.upstream.answer = (sent) => resultOf(sent, {});
-      expect((await post(world, call)).status).toBe(200);
-    },
-  );
+  it('in the middle of JSON cuts the connection, so that nobody takes half for the whole', async () => {
+    expectNothingLeft();
+    const source = new PassThrough();
+    const world = await aGateway({ answer: () => ({ ...json('{}'), headers: {}, body: source }) });
+    const { ended, firstByte } = open(world, version, 'POST');
+    source.write('{"half":');
+    // The last that came waits for what follows; half of it would be of no use.
+    await until(() => source.readableLength === 0 && world.upstream.heard.length === 1);
+    source.write('"more":');
+    await firstByte;
+    source.destroy(new Error('other side closed'));
+    expect(await ended).toBe('cut');
+    await until(() => world.rows()[0]?.status === 'failed');
+    expect(world.rows()[0]).toMatchObject({
+      reason: 'the server broke off its answer',
+      failure: { code: 'ANSWER_BROKEN', source: 'transport_closed' },
+    });
+    // Others are not affected.
+    world.upstream.answer = (sent) => resultOf(sent, {});
+    expect((await post(world, call)).status).toBe(200);
+  });
+
+  it.each([
+    ['between two events', 'data: {"method":"notifications/progress"}\n\n', ''],
+    ['in the middle of a line', 'data: {"half":', '\nevent: incomplete\n\n'],
+    ['between two lines of one', 'id: 7\ndata: {"half":\n', '\nevent: incomplete\n\n'],
+  ])('%s of an event stream gives the call an error that says so, and the stream its end', async (_, sent, ending) => {
+    expectNothingLeft();
+    const source = new PassThrough();
+    const world = await aGateway({ answer: () => sse(source) });
+    const { ended, firstByte } = open(world, version, 'POST');
+    source.write(sent);
+    await firstByte;
+    await until(() => world.rows()[0]?.responseBytes === sent.length);
+    source.destroy(new Error('other side closed'));
+    const answer = await ended;
+    if (answer === 'cut') throw new Error('there was no answer');
+    const [before, error] = answer.body.toString().split(/(?=event: message\n)/);
+    expect(before).toBe(sent + ending);
+    const told = JSON.parse(error!.replace('event: message\ndata: ', '')) as object;
+    expect(told).toMatchObject({
+      id: 'call-7',
+      error: { code: -32011, message: expect.stringContaining('may have been carried out') },
+    });
+    await until(() => world.audit.records.length === 2);
+    expect(world.audit.records[1]).toMatchObject({ kind: 'outcome', status: 'failed' });
+    expect(world.rows()[0]).toMatchObject({
+      status: 'failed',
+      flags: ['synthesised'],
+      failure: { code: 'ANSWER_BROKEN', source: 'transport_closed' },
+    });
+  });
+
+  it('in the middle of a stream on which nobody waits for an answer breaks it off', async () => {
+    expectNothingLeft();
+    const source = new PassThrough();
+    const world = await aGateway({ answer: () => sse(source) });
+    const { ended, firstByte } = open(world, version, 'GET');
+    await firstByte;
+    source.destroy(new Error('other side closed'));
+    expect(await ended).toBe('cut');
+  });
 });
 
 it('a server that breaks off before anything of its answer went out fails the call, and the agent is told', async () => {

@@ -10,7 +10,7 @@ import type { AuditEvent } from '../../src/audit/auditEvent.ts';
 import type { AuditLog } from '../../src/audit/auditLog.ts';
 import { makeKeyPair } from '../../src/certs/keyPair.ts';
 import type { Clock } from '../../src/core/clock.ts';
-import { Gateway } from '../../src/gateway/gateway.ts';
+import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
 import type { HttpRequest, HttpResponse } from '../../src/gateway/http.ts';
 import { GrantStore, type Grant, type NewGrant } from '../../src/identity/grants.ts';
 import { Throttle } from '../../src/identity/throttle.ts';
@@ -93,7 +93,14 @@ export type GatewayWorld = {
   detail: (row: ExchangeRow | undefined) => ExchangeDetail;
 };
 
-export type GatewayWorldOptions = { clock?: Clock; policy?: object; answer?: RecordingUpstream['answer'] };
+export type GatewayWorldOptions = {
+  clock?: Clock;
+  policy?: object;
+  answer?: RecordingUpstream['answer'];
+  /** A server of the test; absent: one that gives `answer`. */
+  behind?: Upstream;
+  more?: Partial<GatewayOptions>;
+};
 
 export async function aGateway(options: GatewayWorldOptions = {}): Promise<GatewayWorld> {
   const clock = options.clock ?? new CountingClock();
@@ -119,10 +126,11 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
     policy,
     audit: audit as unknown as AuditLog,
     traffic,
-    upstream,
+    upstream: options.behind ?? upstream,
     throttle: new Throttle({ clock }),
     limiter: new RateLimiter({ clock }),
     log: (message) => void log.push(message),
+    ...options.more,
   });
   gateway.start();
   onTestFinished(() => gateway.close());
