@@ -1,18 +1,22 @@
 // What the commands work with; made once in `extension.ts`.
 import type { LogOutputChannel, Uri } from 'vscode';
 import type { Clock } from '../core/clock.ts';
+import type { AuditHeads } from './auditHeads.ts';
 import type { HelperLink } from './helperLink.ts';
 import type { InspectorPanel } from './inspectorPanel.ts';
 import type { RememberedTunnels } from './rememberedTunnels.ts';
 import type { ServerRefresh } from './serverRefresh.ts';
 import type { Store } from './store.ts';
 import type { Tokens } from './tokens.ts';
+import type { ToolRefresh } from './toolRefresh.ts';
 
 export type App = {
   helper: HelperLink;
   store: Store;
   servers: ServerRefresh;
+  tools: ToolRefresh;
   tokens: Tokens;
+  auditHeads: AuditHeads;
   remembered: RememberedTunnels;
   inspector: InspectorPanel;
   log: LogOutputChannel;

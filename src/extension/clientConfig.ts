@@ -1,11 +1,13 @@
 // Copying what an agent needs: the URL, the token, or a whole configuration.
 import { env, window, type QuickPickItem } from 'vscode';
 import { TunnelError } from '../core/errors.ts';
-import type { TunnelInfo } from '../protocol/control.ts';
+import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 import type { App } from './app.ts';
+import { leftLabel, scopeLabel } from './grantWords.ts';
 import { askInfo, showInfo, showWarning } from './messages.ts';
 import { snippetsFor, snippetTarget, type Snippet } from './snippets.ts';
-import { tunnelOf } from './targets.ts';
+import { grantOf, isGrantTarget, tunnelOf } from './targets.ts';
+import { copyGrantToken } from './grantCommands.ts';
 import { mintToken } from './grants.ts';
 import { t } from './vscodeTranslate.ts';
 
@@ -18,7 +20,12 @@ export async function copyUrl(app: App, target?: unknown): Promise<void> {
   window.setStatusBarMessage(t('Copied {0}', url), 5_000);
 }
 
+/** Of an agent's row its own token, of a tunnel one that opens it. */
 export async function copyToken(app: App, target?: unknown): Promise<void> {
+  if (isGrantTarget(target)) {
+    const grant = await grantOf(app, target, t('Copy Token'));
+    return grant && copyGrantToken(app, grant);
+  }
   const tunnel = await tunnelOf(app, target, t('Copy Token'));
   if (!tunnel) return;
   const token = await tokenFor(app, tunnel);
@@ -63,7 +70,9 @@ async function pickSnippet(tunnel: TunnelInfo, token: string): Promise<Snippet |
 /** A token this editor holds, else a new one when the person wants that: the helper knows only digests. */
 async function tokenFor(app: App, tunnel: TunnelInfo): Promise<string | undefined> {
   const { grants } = await app.helper.request('grants/list', {});
-  const known = await app.tokens.find(tunnel.server.id, grants, app.clock.now());
+  const held = app.tokens.usable(tunnel.server.id, grants, app.clock.now());
+  if (held.length > 1) return pickToken(app, held);
+  const known = held[0] && (await app.tokens.of(held[0].id));
   if (known) return known;
   const create = t('Create Token');
   const question = t(
@@ -72,4 +81,16 @@ async function tokenFor(app: App, tunnel: TunnelInfo): Promise<string | undefine
   );
   const picked = await askInfo(question, create);
   return picked === create ? mintToken(app, tunnel) : undefined;
+}
+
+/** Agents may do different things with the same server: whose token it is decides. */
+async function pickToken(app: App, grants: readonly GrantInfo[]): Promise<string | undefined> {
+  const items = grants.map((grant): QuickPickItem & { grant: string } => ({
+    label: grant.name,
+    description: `${leftLabel(grant.expiresMs, app.clock.now(), t)} · ${scopeLabel(grant.scope, t)}`,
+    grant: grant.id,
+  }));
+  const options = { title: t('Copy Token'), placeHolder: t('As which agent?'), ignoreFocusOut: true };
+  const picked = await window.showQuickPick(items, options);
+  return picked && app.tokens.of(picked.grant);
 }

@@ -8,6 +8,18 @@ export const commandIds = {
   copyToken: 'mcpTunnel.copyToken',
   openInspector: 'mcpTunnel.openInspector',
   pairAgent: 'mcpTunnel.pairAgent',
+  addAgent: 'mcpTunnel.addAgent',
+  changeAccess: 'mcpTunnel.changeAccess',
+  rotateToken: 'mcpTunnel.rotateToken',
+  revokeAgent: 'mcpTunnel.revokeAgent',
+  denyForAgent: 'mcpTunnel.denyForAgent',
+  allowForAgent: 'mcpTunnel.allowForAgent',
+  denyForAll: 'mcpTunnel.denyForAll',
+  allowForAll: 'mcpTunnel.allowForAll',
+  readOnlyOn: 'mcpTunnel.readOnlyOn',
+  readOnlyOff: 'mcpTunnel.readOnlyOff',
+  refreshTools: 'mcpTunnel.refreshTools',
+  verifyAudit: 'mcpTunnel.verifyAudit',
   allowDestination: 'mcpTunnel.allowDestination',
   addServer: 'mcpTunnel.addServer',
   refreshServers: 'mcpTunnel.refreshServers',
@@ -17,7 +29,11 @@ export const commandIds = {
 
 export type CommandId = (typeof commandIds)[keyof typeof commandIds];
 
-export const viewIds = { servers: 'mcpTunnel.servers', tunnels: 'mcpTunnel.tunnels' } as const;
+export const viewIds = {
+  servers: 'mcpTunnel.servers',
+  tunnels: 'mcpTunnel.tunnels',
+  agents: 'mcpTunnel.agents',
+} as const;
 
 /** Type of the inspector's panel, by which VS Code brings it back after a reload. */
 export const inspectorViewType = 'mcpTunnel.inspector';
@@ -25,6 +41,8 @@ export const inspectorViewType = 'mcpTunnel.inspector';
 export const contextKeys = {
   hasServers: 'mcpTunnel.hasServers',
   hasTunnels: 'mcpTunnel.hasTunnels',
+  /** Somebody holds a grant that works. */
+  hasAgents: 'mcpTunnel.hasAgents',
   /** Kind of the helper's state. */
   helper: 'mcpTunnel.helper',
 } as const;

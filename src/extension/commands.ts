@@ -7,9 +7,21 @@ import { copyClientConfig, copyToken, copyUrl } from './clientConfig.ts';
 import { commandIds, type CommandId } from './commandIds.ts';
 import { allowDestination } from './destinations.ts';
 import { exposeServer } from './expose.ts';
+import { changeAccess } from './changeAccess.ts';
+import { addAgent, revokeAgent, rotateToken } from './grantCommands.ts';
 import { showFailure } from './notify.ts';
 import { pairAgent } from './pairAgent.ts';
+import {
+  allowForAgent,
+  allowForAll,
+  denyForAgent,
+  denyForAll,
+  readOnlyOff,
+  readOnlyOn,
+  refreshTools,
+} from './ruleCommands.ts';
 import { openInspector, stopTunnel } from './tunnelCommands.ts';
+import { verifyAudit } from './verifyAudit.ts';
 
 export type Command = (app: App, target?: unknown) => Promise<void> | void;
 
@@ -21,6 +33,18 @@ const table: Record<CommandId, Command> = {
   [commandIds.copyToken]: copyToken,
   [commandIds.openInspector]: openInspector,
   [commandIds.pairAgent]: pairAgent,
+  [commandIds.addAgent]: addAgent,
+  [commandIds.changeAccess]: changeAccess,
+  [commandIds.rotateToken]: rotateToken,
+  [commandIds.revokeAgent]: revokeAgent,
+  [commandIds.denyForAgent]: denyForAgent,
+  [commandIds.allowForAgent]: allowForAgent,
+  [commandIds.denyForAll]: denyForAll,
+  [commandIds.allowForAll]: allowForAll,
+  [commandIds.readOnlyOn]: readOnlyOn,
+  [commandIds.readOnlyOff]: readOnlyOff,
+  [commandIds.refreshTools]: refreshTools,
+  [commandIds.verifyAudit]: verifyAudit,
   [commandIds.allowDestination]: (app) => allowDestination(app),
   [commandIds.addServer]: addServer,
   [commandIds.refreshServers]: (app) => app.servers.refresh(),

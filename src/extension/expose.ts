@@ -155,7 +155,7 @@ async function openTunnel(
     ...(consent ? { consent } : {}),
   };
   const opened = await app.helper.request('tunnel/open', request, signal);
-  if (opened.grant && opened.token) await app.tokens.keep(server.id, opened.grant, opened.token);
+  if (opened.grant && opened.token) await app.tokens.keep(opened.grant, opened.token);
   await app.remembered.add(opened.tunnel);
   if (!opened.tunnel.hostname) throw new TunnelError('INTERNAL', 'the tunnel is open but has no hostname');
   return opened;

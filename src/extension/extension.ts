@@ -4,6 +4,7 @@ import { env, window, workspace, type ExtensionContext } from 'vscode';
 import { systemClock } from '../core/clock.ts';
 import { fromErrorInfo, TunnelError } from '../core/errors.ts';
 import type { App } from './app.ts';
+import { AuditHeads } from './auditHeads.ts';
 import { registerCommands } from './commands.ts';
 import { registerPlanDocuments } from './consent.ts';
 import { HelperLink, type HelperChild, type Runtime } from './helperLink.ts';
@@ -16,10 +17,13 @@ import { reopenTunnels } from './reopen.ts';
 import { ServerRefresh } from './serverRefresh.ts';
 import { Store } from './store.ts';
 import { Tokens } from './tokens.ts';
+import { ToolRefresh } from './toolRefresh.ts';
+import { tellSetback } from './verifyAudit.ts';
 import { showViews } from './views.ts';
 import { t } from './vscodeTranslate.ts';
 
-let helperOfWindow: HelperLink | undefined;
+/** What has to be done before the window closes. */
+let closeWindow: (() => Promise<void>) | undefined;
 
 export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel('MCP Tunnel', { log: true });
@@ -45,10 +49,12 @@ export function activate(context: ExtensionContext): void {
     clock,
     log: (level, message) => log[level](message),
   });
-  helperOfWindow = helper;
 
   const servers = new ServerRefresh({ helper, folders, log: (message) => log.warn(message) });
+  const tools = new ToolRefresh({ helper, store });
   const tokens = new Tokens(secrets, globalState);
+  const warn = (message: string): void => log.warn(message);
+  const auditHeads = new AuditHeads({ secrets, clock, onSetback: (setback) => tellSetback(app, setback), log: warn });
   const remembered = new RememberedTunnels(workspaceState);
   const copy = env.clipboard.writeText.bind(env.clipboard);
   const inspector = new InspectorPanel({
@@ -60,20 +66,28 @@ export function activate(context: ExtensionContext): void {
     t,
     log: (line) => log.warn(line),
   });
-  const app: App = { helper, store, servers, tokens, remembered, inspector, log, clock, folders, extensionUri };
+  const data = { store, servers, tools, tokens, auditHeads, remembered };
+  const app: App = { helper, ...data, inspector, log, clock, folders, extensionUri };
+  closeWindow = async () => {
+    await Promise.all([helper.close(), auditHeads.save()]);
+  };
 
   helper.onEvent((event) => {
     store.accept(event);
     if (event.kind === 'helper' && event.state.kind === 'failed') showFailure(app, fromErrorInfo(event.state.error));
   });
+  helper.onAuditHead((head) => void auditHeads.accept(head));
   helper.onServersChanged(() => void servers.refresh());
   helper.onStarted(() => void settle().catch((error: unknown) => log.warn(String(error))));
   async function settle(): Promise<void> {
+    auditHeads.begin();
+    const { grants } = await helper.request('grants/list', {});
+    helper.report({ kind: 'grants', grants });
+    await tokens.prune(grants, clock.now());
     await servers.refresh();
     const failed = (tunnel: { server: { name: string } }, error: unknown): void =>
       showFailure(app, error, t('{0} could not be opened again', tunnel.server.name));
     await reopenTunnels({ helper, remembered, folders, trusted, failed });
-    await tokens.prune((await helper.request('grants/list', {})).grants, clock.now());
   }
 
   context.subscriptions.push(
@@ -93,5 +107,5 @@ export function activate(context: ExtensionContext): void {
 }
 
 export async function deactivate(): Promise<void> {
-  await helperOfWindow?.close();
+  await closeWindow?.();
 }

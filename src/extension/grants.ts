@@ -12,15 +12,15 @@ const hours = { min: 1, max: 24 * 365, fallback: 8 };
 /** The grant for exposing a server: none when a token from earlier still works, so that agents need no new one. */
 export async function grantFor(app: App, server: { id: string; name: string }): Promise<OpenTunnel['grant']> {
   const { grants } = await app.helper.request('grants/list', {});
-  const known = await app.tokens.find(server.id, grants, app.clock.now());
-  return known ? { none: true } : newGrant(app, server.name);
+  const known = app.tokens.usable(server.id, grants, app.clock.now());
+  return known.length > 0 ? { none: true } : newGrant(app, server.name);
 }
 
 export async function mintToken(app: App, tunnel: TunnelInfo): Promise<string> {
   const { server } = tunnel;
   const { name, scope, expiresMs } = newGrant(app, server.name);
   const { grant, token } = await app.helper.request('grants/add', { name, servers: [server.id], scope, expiresMs });
-  await app.tokens.keep(server.id, grant, token);
+  await app.tokens.keep(grant, token);
   return token;
 }
 

@@ -3,7 +3,13 @@
 import { delay, type Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
-import { controlVersion, type DriverContract, type HelperContract, type HelperRequests } from '../protocol/control.ts';
+import {
+  controlVersion,
+  type AuditHead,
+  type DriverContract,
+  type HelperContract,
+  type HelperRequests,
+} from '../protocol/control.ts';
 import { Peer } from '../protocol/peer.ts';
 import type { Port } from '../protocol/port.ts';
 import { RestartBudget } from './restartBudget.ts';
@@ -44,11 +50,14 @@ export class HelperLink {
   readonly #events = new Emitter<HelperEvent>();
   readonly #started = new Emitter<void>();
   readonly #serversChanged = new Emitter<void>();
+  readonly #auditHead = new Emitter<AuditHead>();
   readonly #trafficChanged = new Emitter<{ head: number }>();
   readonly onEvent = this.#events.on;
   /** After every start, when the helper has greeted. */
   readonly onStarted = this.#started.on;
   readonly onServersChanged = this.#serversChanged.on;
+  /** The newest head of the log that the helper writes. */
+  readonly onAuditHead = this.#auditHead.on;
   readonly onTrafficChanged = this.#trafficChanged.on;
   #runtime: Runtime = 'editor';
   #session: Promise<Session> | undefined;
@@ -143,6 +152,8 @@ export class HelperLink {
   #listen(child: HelperChild): Session['peer'] {
     const peer = new Peer<DriverContract, HelperContract>(child.port);
     peer.on('tunnels/changed', ({ tunnels }) => this.#events.emit({ kind: 'tunnels', tunnels }));
+    peer.on('grants/changed', ({ grants }) => this.#events.emit({ kind: 'grants', grants }));
+    peer.on('audit/head', ({ head }) => this.#auditHead.emit(head));
     peer.on('servers/changed', () => this.#serversChanged.emit());
     peer.on('traffic/changed', (hint) => this.#trafficChanged.emit(hint));
     peer.on('log', ({ level, message }) => this.#options.log(level, message));

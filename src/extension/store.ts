@@ -1,9 +1,9 @@
-// The extension's mirror of the helper: servers, tunnels, and the helper's own state. Only helper events write to it;
+// The extension's mirror of the helper: servers, tunnels, grants, tool rules, and the helper's own state. Only helper events write to it;
 // trees, status bar, context keys and commands read from it and hear that something changed.
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorInfo } from '../core/errors.ts';
 import type { ServerList } from '../core/server.ts';
-import type { TunnelInfo } from '../protocol/control.ts';
+import type { GrantInfo, ToolRules, TunnelInfo } from '../protocol/control.ts';
 
 export type HelperState =
   | { kind: 'stopped' }
@@ -12,10 +12,15 @@ export type HelperState =
   | { kind: 'restarting'; atMs: number }
   | { kind: 'failed'; error: ErrorInfo };
 
+/** What the server of a tunnel offers and who may use it, as it was answered last. */
+export type ToolsState = { kind: 'loaded'; rules: ToolRules } | { kind: 'failed'; error: ErrorInfo };
+
 export type HelperEvent =
   | { kind: 'helper'; state: HelperState }
   | { kind: 'servers'; list: ServerList }
-  | { kind: 'tunnels'; tunnels: TunnelInfo[] };
+  | { kind: 'tunnels'; tunnels: TunnelInfo[] }
+  | { kind: 'grants'; grants: GrantInfo[] }
+  | { kind: 'tools'; tunnel: string; state: ToolsState };
 
 export class Store {
   readonly #changed = new Emitter<HelperEvent['kind']>();
@@ -23,6 +28,9 @@ export class Store {
   #helper: HelperState = { kind: 'stopped' };
   #servers: ServerList | undefined;
   #tunnels: readonly TunnelInfo[] = [];
+  #grants: readonly GrantInfo[] = [];
+  /** By tunnel; only of tunnels that there are. */
+  readonly #tools = new Map<string, ToolsState>();
 
   get helper(): HelperState {
     return this.#helper;
@@ -37,12 +45,22 @@ export class Store {
     return this.#tunnels;
   }
 
+  /** Live ones and those that ended. */
+  get grants(): readonly GrantInfo[] {
+    return this.#grants;
+  }
+
+  /** By tunnel; absent until somebody looked. */
+  get tools(): ReadonlyMap<string, ToolsState> {
+    return this.#tools;
+  }
+
   accept(event: HelperEvent): void {
     switch (event.kind) {
       case 'helper':
         this.#helper = event.state;
-        // Tunnels live in the helper: without it there are none, whatever was said last.
-        if (event.state.kind !== 'running') this.#tunnels = [];
+        // Tunnels live in the helper: without it there are none, and nobody is let in, whatever was said last.
+        if (event.state.kind !== 'running') this.#clear();
         break;
       case 'servers':
         this.#servers = event.list;
@@ -50,8 +68,28 @@ export class Store {
       case 'tunnels':
         if (this.#helper.kind !== 'running') return;
         this.#tunnels = event.tunnels;
+        this.#dropTools();
+        break;
+      case 'grants':
+        if (this.#helper.kind !== 'running') return;
+        this.#grants = event.grants;
+        break;
+      case 'tools':
+        if (!this.#tunnels.some(({ id }) => id === event.tunnel)) return; // It was closed while its server was asked.
+        this.#tools.set(event.tunnel, event.state);
         break;
     }
     this.#changed.emit(event.kind);
+  }
+
+  #clear(): void {
+    this.#tunnels = [];
+    this.#grants = [];
+    this.#tools.clear();
+  }
+
+  #dropTools(): void {
+    const open = new Set(this.#tunnels.map(({ id }) => id));
+    for (const id of this.#tools.keys()) if (!open.has(id)) this.#tools.delete(id);
   }
 }

@@ -1,8 +1,10 @@
 // What a command is about: the row it was started on, else the only one there is, else a pick.
 import { window, type QuickPickItem } from 'vscode';
+import { TunnelError } from '../core/errors.ts';
 import type { DiscoveredServer } from '../core/server.ts';
-import type { TunnelInfo } from '../protocol/control.ts';
+import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 import type { App } from './app.ts';
+import { isLive, leftLabel, scopeLabel } from './grantWords.ts';
 import type { TreeNode, TreeSubject } from './treeNode.ts';
 import { t } from './vscodeTranslate.ts';
 import { destinationLabel, stateLabel } from './wording.ts';
@@ -19,7 +21,7 @@ export function serverOf(app: App, target: unknown): DiscoveredServer | undefine
 export async function tunnelOf(app: App, target: unknown, title: string): Promise<TunnelInfo | undefined> {
   const { tunnels } = app.store;
   const subject = subjectOf(target);
-  const id = subject?.kind === 'tunnel' ? subject.tunnel.id : (target as { tunnel?: unknown } | undefined)?.tunnel;
+  const id = subject && 'tunnel' in subject ? subject.tunnel.id : (target as { tunnel?: unknown } | undefined)?.tunnel;
   const named = tunnels.find((tunnel) => tunnel.id === id);
   if (named || tunnels.length <= 1) return named ?? tunnels[0];
   const items = tunnels.map((tunnel): QuickPickItem & { tunnel: TunnelInfo } => ({
@@ -34,6 +36,43 @@ export async function tunnelOf(app: App, target: unknown, title: string): Promis
     matchOnDescription: true,
   });
   return picked?.tunnel;
+}
+
+/** A grant that still works: of a tree's row or of `{ grant: id }`, else picked. The newest state of it. */
+export async function grantOf(app: App, target: unknown, title: string): Promise<GrantInfo | undefined> {
+  const nowMs = app.clock.now();
+  const grants = await liveGrants(app, nowMs);
+  const subject = subjectOf(target);
+  const id = subject?.kind === 'grant' ? subject.grant.id : (target as { grant?: unknown } | undefined)?.grant;
+  if (id !== undefined) {
+    const named = grants.find((grant) => grant.id === id);
+    if (named) return named;
+    throw new TunnelError('NOT_FOUND', 'this grant has ended');
+  }
+  const items = grants.map((grant): QuickPickItem & { grant: GrantInfo } => ({
+    label: grant.name,
+    description: `${leftLabel(grant.expiresMs, nowMs, t)} · ${scopeLabel(grant.scope, t)}`,
+    grant,
+  }));
+  if (items.length === 0) throw new TunnelError('NOT_FOUND', 'there is no agent yet: add one first');
+  return (await window.showQuickPick(items, { title, placeHolder: t('Which agent?') }))?.grant;
+}
+
+/** Whether a command was started on an agent. */
+export function isGrantTarget(target: unknown): boolean {
+  return subjectOf(target)?.kind === 'grant' || (target as { grant?: unknown } | undefined)?.grant !== undefined;
+}
+
+async function liveGrants({ helper }: App, nowMs: number): Promise<GrantInfo[]> {
+  const { grants } = await helper.request('grants/list', {});
+  helper.report({ kind: 'grants', grants });
+  return grants.filter((grant) => isLive(grant, nowMs));
+}
+
+/** Only of a row: a tool is not asked for. */
+export function toolOf(target: unknown): Extract<TreeSubject, { kind: 'tool' }> | undefined {
+  const subject = subjectOf(target);
+  return subject?.kind === 'tool' ? subject : undefined;
 }
 
 function subjectOf(target: unknown): TreeSubject | undefined {

@@ -1,6 +1,7 @@
 // The texts of the tokens that were minted from this editor, for copying: in the system's secret storage, one key for
 // each grant, deleted when the grant is gone. The helper itself holds only digests.
 import type { GrantInfo } from '../protocol/control.ts';
+import { isLive } from './grantWords.ts';
 import type { Memory } from './rememberedTunnels.ts';
 
 /** The part of VS Code's `SecretStorage` that is needed. */
@@ -12,6 +13,8 @@ export type Secrets = {
 
 type Minted = { grant: string; server: string };
 
+/** In a grant's servers: all of them. */
+const anyServer = '*';
 const indexKey = 'mcpTunnel.minted';
 const secretKey = (grant: string): string => `grant/${grant}`;
 
@@ -25,29 +28,45 @@ export class Tokens {
     this.#index = index;
   }
 
-  async keep(server: string, grant: GrantInfo, token: string): Promise<void> {
+  /** In place of an older text of the same grant. */
+  async keep(grant: GrantInfo, token: string): Promise<void> {
     await this.#secrets.store(secretKey(grant.id), token);
     const others = this.#minted.filter((minted) => minted.grant !== grant.id);
-    await this.#index.update(indexKey, [...others, { grant: grant.id, server }]);
+    const own = grant.scope.servers.map((server) => ({ grant: grant.id, server }));
+    await this.#index.update(indexKey, [...others, ...own]);
   }
 
-  /** Text of the newest grant for a server that still works at `nowMs`. */
-  async find(server: string, grants: readonly GrantInfo[], nowMs: number): Promise<string | undefined> {
-    const usable = new Set(grants.filter((grant) => isUsable(grant, nowMs)).map(({ id }) => id));
-    const own = this.#minted.filter((minted) => minted.server === server && usable.has(minted.grant));
-    for (const { grant } of own.toReversed()) {
-      const token = await this.#secrets.get(secretKey(grant));
-      if (token) return token;
-    }
-    return undefined;
+  holds(grant: string): boolean {
+    return this.#minted.some((minted) => minted.grant === grant);
+  }
+
+  /** Text of one grant; `undefined` where it was minted elsewhere. */
+  async of(grant: string): Promise<string | undefined> {
+    return this.holds(grant) ? this.#secrets.get(secretKey(grant)) : undefined;
+  }
+
+  async forget(grant: string): Promise<void> {
+    await this.#secrets.delete(secretKey(grant));
+    await this.#index.update(
+      indexKey,
+      this.#minted.filter((minted) => minted.grant !== grant),
+    );
+  }
+
+  /** The grants for a server that still work at `nowMs` and whose text is here; the newest first. */
+  usable(server: string, grants: readonly GrantInfo[], nowMs: number): GrantInfo[] {
+    const serves = (minted: Minted): boolean => minted.server === server || minted.server === anyServer;
+    const held = this.#minted.filter(serves).map(({ grant }) => grant);
+    const live = new Map(grants.filter((grant) => isLive(grant, nowMs)).map((grant) => [grant.id, grant]));
+    return [...new Set(held.toReversed())].flatMap((id) => live.get(id) ?? []);
   }
 
   /** Deletes the texts whose grant was revoked, has expired or is unknown to the helper. */
   async prune(grants: readonly GrantInfo[], nowMs: number): Promise<void> {
-    const usable = new Set(grants.filter((grant) => isUsable(grant, nowMs)).map(({ id }) => id));
+    const usable = new Set(grants.filter((grant) => isLive(grant, nowMs)).map(({ id }) => id));
     const gone = this.#minted.filter(({ grant }) => !usable.has(grant));
     if (gone.length === 0) return;
-    for (const { grant } of gone) await this.#secrets.delete(secretKey(grant));
+    for (const grant of new Set(gone.map((minted) => minted.grant))) await this.#secrets.delete(secretKey(grant));
     await this.#index.update(
       indexKey,
       this.#minted.filter(({ grant }) => usable.has(grant)),
@@ -57,8 +76,4 @@ export class Tokens {
   get #minted(): Minted[] {
     return (this.#index.get(indexKey) as Minted[] | undefined) ?? [];
   }
-}
-
-function isUsable(grant: GrantInfo, nowMs: number): boolean {
-  return grant.revokedMs === undefined && grant.expiresMs > nowMs;
 }

@@ -1,9 +1,14 @@
 // One row of a tree as data: what it says and what it stands for. The trees are built of these without VS Code,
 // and `treeView.ts` shows them.
 import type { DiscoveredServer } from '../core/server.ts';
-import type { TunnelInfo } from '../protocol/control.ts';
+import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 
-export type TreeSubject = { kind: 'server'; server: DiscoveredServer } | { kind: 'tunnel'; tunnel: TunnelInfo };
+export type TreeSubject =
+  | { kind: 'server'; server: DiscoveredServer }
+  | { kind: 'tunnel'; tunnel: TunnelInfo }
+  | { kind: 'grant'; grant: GrantInfo }
+  /** A tool of a tunnel's server, or what one agent may do with it. */
+  | { kind: 'tool'; tunnel: TunnelInfo; tool: string; agent?: { grant: string; name: string } };
 
 export type TreeIcon = { name: string; color?: string };
 
@@ -25,4 +30,8 @@ export type TreeNode = {
   /** For commands on the row. */
   subject?: TreeSubject;
   children: TreeNode[];
+  /** Folded until a person opens it. */
+  folded?: true;
+  /** Its rows are asked for when it is opened for the first time; `children` is empty until then. */
+  pending?: true;
 };

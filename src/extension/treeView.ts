@@ -15,22 +15,25 @@ export class NodeTree implements TreeDataProvider<TreeNode> {
   readonly #changed = new EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.#changed.event;
   readonly #build: () => TreeNode[];
+  readonly #load: (node: TreeNode) => Promise<TreeNode[]>;
 
-  constructor(build: () => TreeNode[]) {
+  /** `load` gives the rows below a node that is `pending`; VS Code shows progress until then. It does not fail. */
+  constructor(build: () => TreeNode[], load: (node: TreeNode) => Promise<TreeNode[]> = async () => []) {
     this.#build = build;
+    this.#load = load;
   }
 
   refresh(): void {
     this.#changed.fire(undefined);
   }
 
-  getChildren(node?: TreeNode): TreeNode[] {
-    return node ? node.children : this.#build();
+  getChildren(node?: TreeNode): TreeNode[] | Promise<TreeNode[]> {
+    if (!node) return this.#build();
+    return node.pending ? this.#load(node) : node.children;
   }
 
   getTreeItem(node: TreeNode): TreeItem {
-    const fold = node.children.length > 0 ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.None;
-    const item = new TreeItem(node.label, fold);
+    const item = new TreeItem(node.label, foldOf(node));
     item.id = node.id;
     if (node.description !== undefined) item.description = node.description;
     if (node.tooltip !== undefined) item.tooltip = node.tooltip;
@@ -45,6 +48,11 @@ export class NodeTree implements TreeDataProvider<TreeNode> {
   dispose(): void {
     this.#changed.dispose();
   }
+}
+
+function foldOf({ children, folded, pending }: TreeNode): TreeItemCollapsibleState {
+  if (children.length === 0 && !pending) return TreeItemCollapsibleState.None;
+  return folded || pending ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.Expanded;
 }
 
 function themeIcon({ name, color }: NonNullable<TreeNode['icon']>): ThemeIcon {

@@ -1,19 +1,27 @@
 // The tree "Tunnels": one row for each tunnel with its state and how busy it is; below it what is wrong, the hostname,
-// where it goes out to, and who came.
+// where it goes out to, who came, and who may use which tool.
 import { formatDuration } from '../core/duration.ts';
 import type { AgentSeen, TunnelInfo, TunnelState } from '../protocol/control.ts';
 import { advise } from './advice.ts';
 import { commandIds } from './commandIds.ts';
 import { pairingNodes } from './pairingTree.ts';
+import type { ToolsState } from './store.ts';
+import { toolNodes } from './toolTree.ts';
 import type { Translate } from './translate.ts';
 import type { TreeIcon, TreeNode } from './treeNode.ts';
 import { ageLabel, destinationLabel, privacyLabel, stateLabel } from './wording.ts';
 
-export function tunnelTree(tunnels: readonly TunnelInfo[], nowMs: number, t: Translate): TreeNode[] {
-  return tunnels.map((tunnel) => tunnelNode(tunnel, nowMs, t));
+/** `tools`: what each tunnel's server answered last, where somebody looked. */
+export function tunnelTree(
+  tunnels: readonly TunnelInfo[],
+  tools: ReadonlyMap<string, ToolsState>,
+  nowMs: number,
+  t: Translate,
+): TreeNode[] {
+  return tunnels.map((tunnel) => tunnelNode(tunnel, tools.get(tunnel.id), nowMs, t));
 }
 
-function tunnelNode(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode {
+function tunnelNode(tunnel: TunnelInfo, tools: ToolsState | undefined, nowMs: number, t: Translate): TreeNode {
   const state = stateLabel(tunnel.state, nowMs, t);
   const facts = [
     ...(tunnel.agents.length > 0 ? [agentCount(tunnel, t)] : []),
@@ -34,6 +42,7 @@ function tunnelNode(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode {
       ...urlNodes(tunnel, t),
       destinationNode(tunnel, t),
       ...agentNodes(tunnel, nowMs, t),
+      ...toolNodes(tunnel, tools, t),
     ],
   };
 }
@@ -148,7 +157,7 @@ function agentNode(tunnel: TunnelInfo, agent: AgentSeen, index: number, nowMs: n
     id: `tunnel:${tunnel.id}:agent:${index}`,
     label: agent.name,
     description: [calls, ...refused, ageLabel(agent.lastCallMs, nowMs, t)].join(' · '),
-    tooltip: t('Grant: {0}', agent.grant.name),
+    tooltip: `${t('Grant: {0}', agent.grant.name)}\n${t('Calls from {0}', agent.visitor)}`,
     icon: { name: 'person' },
     children: [],
   };

@@ -1,4 +1,4 @@
-// What the window shows all the time: two trees, the status bar, and the context keys that menus and welcome texts ask.
+// What the window shows all the time: three trees, the status bar, and the context keys that menus and welcome texts ask.
 import {
   commands,
   StatusBarAlignment,
@@ -8,11 +8,14 @@ import {
   type StatusBarItem,
   type TreeView,
 } from 'vscode';
+import { agentTree } from './agentTree.ts';
 import type { App } from './app.ts';
 import { contextKeys, viewIds } from './commandIds.ts';
+import { isLive } from './grantWords.ts';
 import { serverTree } from './serverTree.ts';
 import type { HelperState } from './store.ts';
 import type { TreeNode } from './treeNode.ts';
+import { toolNodes } from './toolTree.ts';
 import { NodeTree } from './treeView.ts';
 import { tunnelTree } from './tunnelTree.ts';
 import { t } from './vscodeTranslate.ts';
@@ -27,16 +30,24 @@ export function showViews(app: App, facts: WindowFacts): Disposable[] {
   const servers = new NodeTree(() =>
     serverTree({ list: store.servers, tunnels: store.tunnels, folders: app.folders() }, t),
   );
-  const tunnels = new NodeTree(() => tunnelTree(store.tunnels, app.clock.now(), t));
+  const tunnels = new NodeTree(
+    () => tunnelTree(store.tunnels, store.tools, app.clock.now(), t),
+    (node) => loadTools(app, node),
+  );
+  const agents = new NodeTree(() => agentTree(agentInput(app), app.clock.now(), t));
   const serversView = window.createTreeView(viewIds.servers, { treeDataProvider: servers, showCollapseAll: true });
-  const tunnelsView = window.createTreeView(viewIds.tunnels, { treeDataProvider: tunnels });
+  const tunnelsView = window.createTreeView(viewIds.tunnels, { treeDataProvider: tunnels, showCollapseAll: true });
+  const agentsView = window.createTreeView(viewIds.agents, { treeDataProvider: agents });
+  const views = [serversView, tunnelsView, agentsView];
   const status = window.createStatusBarItem('mcpTunnel.status', StatusBarAlignment.Left);
 
   const show = (): void => {
     servers.refresh();
     tunnels.refresh();
+    agents.refresh();
     serversView.message = restrictedMessage(store.servers !== undefined, facts.trusted());
     tunnelsView.message = helperMessage(store.helper);
+    agentsView.message = helperMessage(store.helper);
     showStatus(status, app);
     void setContextKeys(app);
   };
@@ -46,16 +57,30 @@ export function showViews(app: App, facts: WindowFacts): Disposable[] {
     });
   const ages = setInterval(() => {
     if (tunnelsView.visible && store.tunnels.length > 0) tunnels.refresh();
+    if (agentsView.visible && store.grants.length > 0) agents.refresh();
+    void setContextKeys(app); // The last grant may just have ended.
   }, ageRefreshMs);
   show();
-  if (serversView.visible || tunnelsView.visible) void app.servers.refresh();
+  if (views.some(({ visible }) => visible)) void app.servers.refresh();
   return [
-    ...[serversView, tunnelsView, servers, tunnels, status].map((shown) => shown as Disposable),
-    startWhenSeen(serversView),
-    startWhenSeen(tunnelsView),
+    ...[...views, servers, tunnels, agents, status].map((shown) => shown as Disposable),
+    ...views.map(startWhenSeen),
     { dispose: store.onChange(show) },
     { dispose: () => clearInterval(ages) },
   ];
+}
+
+function agentInput({ store, tokens }: App): Parameters<typeof agentTree>[0] {
+  const { grants, tunnels } = store;
+  return { grants, tunnels, servers: store.servers?.servers ?? [], holds: (grant) => tokens.holds(grant) };
+}
+
+/** The row "Tools" is opened for the first time. */
+async function loadTools({ tools, store }: App, { subject }: TreeNode): Promise<TreeNode[]> {
+  if (subject?.kind !== 'tunnel') return [];
+  await tools.refresh(subject.tunnel.id);
+  const [node] = toolNodes(subject.tunnel, store.tools.get(subject.tunnel.id), t);
+  return node?.children ?? [];
 }
 
 function showStatus(item: StatusBarItem, { store }: App): void {
@@ -96,9 +121,14 @@ function helperMessage(state: HelperState): string {
   }
 }
 
-async function setContextKeys({ store }: App): Promise<void> {
+async function setContextKeys({ store, clock }: App): Promise<void> {
   const set = (key: string, value: unknown): Thenable<unknown> => commands.executeCommand('setContext', key, value);
   await set(contextKeys.hasTunnels, store.tunnels.length > 0);
+  const nowMs = clock.now();
+  await set(
+    contextKeys.hasAgents,
+    store.grants.some((grant) => isLive(grant, nowMs)),
+  );
   await set(contextKeys.hasServers, (store.servers?.servers.length ?? 0) > 0);
   await set(contextKeys.helper, store.helper.kind);
 }

@@ -22,7 +22,13 @@ it('contributes exactly the commands that the code has, in one category', () => 
 
 it('uses in menus and welcome texts only commands and views that exist', () => {
   const known = new Set<string>(Object.values(commandIds));
-  const menus = Object.values(contributes.menus).flat() as { command: string; when: string }[];
+  const { commandPalette, ...inViews } = contributes.menus as Record<string, { command: string; when: string }[]>;
+  const menus = Object.values(inViews).flat();
+  for (const { command, when } of commandPalette ?? []) {
+    expect(known).toContain(command);
+    expect(when, 'what needs a row is not in the palette').toBe('false');
+    expect(menus.filter((entry) => entry.command === command && !entry.when.includes('inline'))).not.toEqual([]);
+  }
   for (const { command, when } of menus) {
     expect(known).toContain(command);
     expect(
@@ -35,6 +41,14 @@ it('uses in menus and welcome texts only commands and views that exist', () => {
   for (const id of linked) expect(known).toContain(id);
   const views = contributes.views.mcpTunnel as { id: string }[];
   expect(views.map(({ id }) => id)).toEqual(Object.values(viewIds));
+});
+
+it('has every button of a row in its menu, too, where the keyboard reaches it', () => {
+  type Entry = { command: string; group: string };
+  const entries: Entry[] = contributes.menus['view/item/context'];
+  const inline = entries.filter(({ group }) => group.startsWith('inline')).map(({ command }) => command);
+  const inMenu = new Set(entries.filter(({ group }) => !group.startsWith('inline')).map(({ command }) => command));
+  expect(inline.filter((command) => !inMenu.has(command))).toEqual([]);
 });
 
 it('asks in its conditions only for context keys that the code sets', () => {

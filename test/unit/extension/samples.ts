@@ -1,6 +1,6 @@
 // Servers, tunnels and grants as a helper sends them; a test changes what it is about.
 import type { DiscoveredServer } from '../../../src/core/server.ts';
-import type { GrantInfo, TunnelInfo } from '../../../src/protocol/control.ts';
+import type { AgentSeen, GrantInfo, ToolRules, TunnelInfo } from '../../../src/protocol/control.ts';
 
 export const nowMs = 1_800_000_000_000;
 
@@ -39,6 +39,41 @@ export function grant(changes: Partial<GrantInfo> = {}): GrantInfo {
     scope: { servers: ['s1'] },
     createdMs: nowMs - 1_000,
     expiresMs: nowMs + 3_600_000,
+    ...changes,
+  };
+}
+
+export function agentSeen(changes: Partial<AgentSeen> = {}): AgentSeen {
+  return {
+    name: 'claude-code',
+    grant: { id: 'g1', name: 'everything from VS Code' },
+    visitor: '203.0.113.7',
+    lastCallMs: nowMs - 12_000,
+    calls: 3,
+    refused: 1,
+    ...changes,
+  };
+}
+
+/** Two agents; the second may not call `write`, because its grant is read-only. */
+export function toolRules(changes: Partial<ToolRules> = {}): ToolRules {
+  return {
+    tools: [
+      { name: 'echo', readOnly: true, verdicts: [{ kind: 'allowed' }, { kind: 'allowed' }] },
+      {
+        name: 'write',
+        readOnly: false,
+        verdicts: [
+          { kind: 'allowed', conditional: true },
+          { kind: 'denied', rule: 'grant g2', reason: 'g2 is read-only', because: 'read-only' },
+        ],
+      },
+    ],
+    agents: [
+      { grant: 'g1', name: 'laptop', readOnly: false },
+      { grant: 'g2', name: 'reader', readOnly: true },
+    ],
+    unknownNames: [],
     ...changes,
   };
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Store, type HelperEvent } from '../../../src/extension/store.ts';
-import { server, tunnel } from './samples.ts';
+import { grant, server, toolRules, tunnel } from './samples.ts';
 
 const running: HelperEvent = { kind: 'helper', state: { kind: 'running', product: '1.0.0', pid: 1 } };
 
@@ -36,4 +36,27 @@ it('ignores tunnels of a helper that is gone already', () => {
   const store = new Store();
   store.accept({ kind: 'tunnels', tunnels: [tunnel()] });
   expect(store.tunnels).toEqual([]);
+});
+
+it('mirrors grants, and shows none while there is no helper to let anybody in', () => {
+  const store = new Store();
+  store.accept({ kind: 'grants', grants: [grant()] });
+  expect(store.grants).toEqual([]);
+  store.accept(running);
+  store.accept({ kind: 'grants', grants: [grant()] });
+  expect(store.grants.map(({ id }) => id)).toEqual(['g1']);
+  store.accept({ kind: 'helper', state: { kind: 'restarting', atMs: 1 } });
+  expect(store.grants).toEqual([]);
+});
+
+it('drops what was known of the tools of a tunnel that is gone', () => {
+  const store = new Store();
+  store.accept(running);
+  store.accept({ kind: 'tunnels', tunnels: [tunnel(), tunnel({ id: 't2' })] });
+  for (const id of ['t1', 't2', 't3']) {
+    store.accept({ kind: 'tools', tunnel: id, state: { kind: 'loaded', rules: toolRules() } });
+  }
+  expect([...store.tools.keys()]).toEqual(['t1', 't2']);
+  store.accept({ kind: 'tunnels', tunnels: [tunnel()] });
+  expect([...store.tools.keys()]).toEqual(['t1']);
 });

@@ -5,7 +5,7 @@ import { english } from './english.ts';
 import { nowMs, tunnel } from './samples.ts';
 
 const by = (name: string) => ({ grant: { id: `g_${name}`, name }, visitor: '203.0.113.7' });
-const treeOf = (changes: Partial<TunnelInfo> = {}) => tunnelTree([tunnel(changes)], nowMs, english)[0]!;
+const treeOf = (changes: Partial<TunnelInfo> = {}) => tunnelTree([tunnel(changes)], new Map(), nowMs, english)[0]!;
 
 it('says state, agents, calls per minute and the age of the last answer on one row', () => {
   const agents = [{ name: 'claude-code', ...by('g'), lastCallMs: nowMs - 12_000, calls: 3, refused: 1 }];
@@ -16,7 +16,7 @@ it('says state, agents, calls per minute and the age of the last answer on one r
   expect(node.tooltip).toContain('https://everything-x7k2.tunnel.localhost:4443/mcp');
 });
 
-it('has the hostname, the destination with its privacy, and the agents below it', () => {
+it('has the hostname, the destination with its privacy, the agents and the tools below it', () => {
   const agents = [
     { name: 'claude-code', ...by('everything from VS Code'), lastCallMs: nowMs - 1_000, calls: 1, refused: 0 },
     { name: 'cursor', ...by('g2'), lastCallMs: nowMs - 3_600_000, calls: 5, refused: 2 },
@@ -27,6 +27,7 @@ it('has the hostname, the destination with its privacy, and the agents below it'
     ['This machine only', 'end-to-end encrypted'],
     ['claude-code', '1 call · just now'],
     ['cursor', '5 calls · 2 refused · 1h ago'],
+    ['Tools', 'who may use what'],
   ]);
 });
 
@@ -36,7 +37,7 @@ it('names the edge of a tunnel that goes out to one', () => {
 });
 
 it('says how to go on while no agent has called', () => {
-  const hint = treeOf().children.at(-1);
+  const hint = treeOf().children.at(-2);
   expect(hint).toMatchObject({
     label: 'No agent has called yet',
     click: { kind: 'command', command: 'mcpTunnel.copyClientConfig' },
@@ -67,7 +68,7 @@ it('shows why a tunnel waits or failed, with the fix, first below it', () => {
 
 it('offers neither URL nor copying before there is an address', () => {
   const { url: _url, hostname: _host, loopbackUrl: _loopback, ...starting } = tunnel();
-  const node = tunnelTree([{ ...starting, state: { kind: 'starting', step: 'x' } }], nowMs, english)[0]!;
+  const node = tunnelTree([{ ...starting, state: { kind: 'starting', step: 'x' } }], new Map(), nowMs, english)[0]!;
   expect(node.context).toBe('tunnel');
   expect(node.description).toBe('starting · 0/min');
   expect(node.children.map(({ label }) => label)).toEqual(['This machine only']);
