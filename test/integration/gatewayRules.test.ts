@@ -265,7 +265,7 @@ describe('a call under way', () => {
     const { status, body: bytes } = await answer;
     expect([status, JSON.parse(bytes.toString())]).toMatchObject([200, { id: 'call-7', error: { code: -32010 } }]);
     await until(() => rowOf(world, why));
-    expect(world.upstream.heard.map(({ signal }) => signal.aborted).sort()).toEqual([false, true]);
+    expect(world.upstream.heard.filter(({ signal }) => signal.aborted)).toHaveLength(1);
     await until(() => world.audit.records.length === 3);
     expect(world.audit.records.at(-1)).toMatchObject({ kind: 'outcome', status: 'cancelled' });
     left.abort();
