@@ -68,7 +68,7 @@ export type AuditEvent =
     }
   | {
       kind: 'policy';
-      event: 'allowed' | 'removed' | 'changed' | 'invalid';
+      event: 'allowed' | 'removed' | 'edited' | 'changed' | 'invalid';
       entry?: string;
       file?: string;
       sha256?: string;

@@ -1,11 +1,13 @@
 // What the audit log hears of a call: before the upstream does, one record per message with the decision; after it, how
 // the call went. A call whose first record cannot be written goes nowhere.
+import { randomUUID } from 'node:crypto';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { Principal } from '../identity/grants.ts';
 import type { Decision } from '../policy/decide.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { ExchangeStatus } from '../mcp/exchange.ts';
 import type { TrafficLog } from '../traffic/trafficLog.ts';
+import { owner } from './askTools.ts';
 import { argumentsDigest, type Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -51,6 +53,16 @@ export class CallAudit {
       ),
     );
     exchange.audited = true;
+  }
+
+  /** The owner asks the server something: resolves with what hears how it went. */
+  async own(method: string): Promise<(status: ExchangeStatus) => Promise<void>> {
+    const { tunnel, audit } = this.#options;
+    const exchange = randomUUID();
+    const principal = { ...owner };
+    const told = { visitor: '', carrier: 'control', method, decision: 'allow', rule: 'the owner asks' } as const;
+    await audit.append({ kind: 'call', exchange, tunnel, principal, ...told });
+    return (status) => audit.append({ kind: 'outcome', exchange, status });
   }
 
   /** Somebody used a session of another principal. */

@@ -85,6 +85,11 @@ export class AuditNotes {
     return this.#audit.append({ kind: 'policy', event: 'allowed', entry: JSON.stringify(entry), file });
   }
 
+  /** Somebody changed what the user's file says of an agent. */
+  ruleEdited(edit: object, file: string): Promise<void> {
+    return this.#audit.append({ kind: 'policy', event: 'edited', entry: JSON.stringify(edit), file });
+  }
+
   /** The policy has become another one, whoever wrote it. */
   async policyChanged(): Promise<void> {
     const { problems } = this.#policy.current;

@@ -13,10 +13,19 @@ import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
 import type { ServerTransport } from '../core/server.ts';
-import type { Destination, GrantInfo, OpenedTunnel, OpenTunnel, TunnelInfo } from '../protocol/control.ts';
+import type {
+  AuditHead,
+  AuditVerdict,
+  Destination,
+  GrantInfo,
+  OpenedTunnel,
+  OpenTunnel,
+  TunnelInfo,
+} from '../protocol/control.ts';
 import { TrafficLog } from '../traffic/trafficLog.ts';
 import { ProcessGuardian } from '../upstream/processGuardian.ts';
 import { AuditNotes } from './auditNotes.ts';
+import { auditVerdicts } from './auditVerdicts.ts';
 import { CarrierFactory } from './carrierFactory.ts';
 import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
@@ -24,6 +33,7 @@ import { makeDialCheck, type DialCheck } from './dialCheck.ts';
 import { NotedGrants } from './notedGrants.ts';
 import { Pairing } from './pairing.ts';
 import { privateFiles } from './privateFiles.ts';
+import { Rules } from './rules.ts';
 import { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
 import type { StatePaths } from './statePaths.ts';
@@ -55,6 +65,7 @@ export class Helper {
   readonly traffic: TrafficLog;
   readonly servers: ServerResolver;
   readonly pairing: Pairing;
+  readonly rules: Rules;
   readonly #options: HelperOptions;
   readonly audit: AuditLog;
   readonly #notes: AuditNotes;
@@ -144,6 +155,13 @@ export class Helper {
       notes: this.#notes,
       tunnel: (id) => this.#tunnels.get(id),
       log: (message) => this.#log('info', message),
+    });
+    this.rules = new Rules({
+      policy,
+      grants,
+      notes: this.#notes,
+      clock,
+      tunnels: () => this.#tunnels.values(),
     });
     this.#guardian = lifetime.add(new ProcessGuardian());
     this.#throttle = new Throttle({ clock });
@@ -262,6 +280,11 @@ export class Helper {
 
   enrolledEdges(): Promise<string[]> {
     return this.#carriers.enrolledEdges();
+  }
+
+  /** Every log of this machine, compared with heads that were kept elsewhere. Throws `USAGE`. */
+  verifyAudit(heads: readonly AuditHead[]): Promise<AuditVerdict[]> {
+    return auditVerdicts({ folder: this.#options.paths.auditFolder, publicKey: this.audit.publicKey }, heads);
   }
 
   /** An untrusted workspace runs nothing, and its policy file counts for nothing. */

@@ -6,7 +6,9 @@ import type { Clock } from '../core/clock.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
+import type { ServerTools } from '../gateway/askTools.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import type { ToolAnnotations } from '../gateway/toolCatalogue.ts';
 import type { GrantStore } from '../identity/grants.ts';
 import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import type { PairingDesk } from '../identity/oauth/pairingDesk.ts';
@@ -53,6 +55,7 @@ export class RunningTunnel {
   #carrier: OpenCarrier | undefined;
   #door: OAuthDoor | undefined;
   #state: TunnelState = { kind: 'starting', step: 'starting the server' };
+  #asking: Promise<ServerTools> | undefined;
   /** Why it was ended before it was open. */
   #endedBy: unknown;
 
@@ -134,6 +137,17 @@ export class RunningTunnel {
   /** Where agents are let in by pairing, on a tunnel that allows it. */
   get desk(): PairingDesk | undefined {
     return this.#door?.desk;
+  }
+
+  /** As the server lists them now; one question serves all who ask at the same time. Throws `UPSTREAM_*`, `CANCELLED`. */
+  tools(): Promise<ServerTools> {
+    this.#asking ??= this.#gateway.tools(this.#lifetime.signal).finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  /** What the server last said of a tool; `undefined` for one it never listed. */
+  annotations(tool: string): ToolAnnotations | undefined {
+    return this.#gateway.annotations(tool);
   }
 
   get port(): number | undefined {

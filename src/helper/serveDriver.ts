@@ -75,11 +75,15 @@ export function serveDriver(
   peer.handle('grants/change', async ({ id, ...wanted }) => ({ grant: await ready().grants.change(id, wanted) }));
   peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().grants.revoke(id) }));
 
+  peer.handle('rules/tools', ({ tunnel }) => ready().rules.tools(tunnel));
+  peer.handle('rules/edit', async (edit) => ({ file: await ready().rules.edit(edit) }));
+
   peer.handle('pair/open', ({ tunnel }) => ready().pairing.open(tunnel));
   peer.handle('pair/close', ({ tunnel }) => (ready().pairing.close(tunnel), null));
   peer.handle('pair/answer', (answer) => (ready().pairing.answer(answer), null));
 
   peer.handle('audit/head', () => ({ head: auditHead(ready()) }));
+  peer.handle('audit/verify', async ({ heads }) => ({ chains: await ready().verifyAudit(heads) }));
 
   peer.handle('traffic/read', (params) => ready().traffic.read(params));
   peer.handle('traffic/get', ({ id }) => ready().traffic.get(id));
