@@ -1,21 +1,34 @@
 // What is refused before anybody asks who it is: a foreign Host (421) or Origin (403), as DNS rebinding brings them
 // (MCP transport specification, "Security Warning"), any path but the MCP endpoint (404), any other method (405).
+import type { AuthResult } from '../identity/grants.ts';
 import type { HttpRequest, Arrival } from './http.ts';
 import { authorityOf } from './http.ts';
+import { mcpPath, secretIn } from './secretPath.ts';
 
-/** The one path agents see, whatever the upstream's own is called. */
-export const mcpPath = '/mcp';
+export type Refusal = { kind: 'refused'; status: 403 | 404 | 405 | 421; reason: string };
 
 export type ArrivalVerdict =
-  | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE' }
+  | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE'; secret?: string }
   | { kind: 'oauth'; what: string }
   | { kind: 'options' }
-  | { kind: 'refused'; status: 403 | 404 | 405 | 421; reason: string };
+  | Refusal
+  /** A path with a secret that lets nobody in: answered like any path that is not there, and counted as a guess. */
+  | { kind: 'guessed'; why: Extract<AuthResult, { kind: 'refused' }>['why']; refusal: Refusal };
 
 /** Paths besides the MCP endpoint, where a tunnel lets agents in by OAuth. */
 export type OAuthRoutes = { route(path: string): { methods: readonly string[]; what: string } | undefined };
 
-export function checkArrival(request: HttpRequest, arrival: Arrival, oauth?: OAuthRoutes): ArrivalVerdict {
+/** Who a path's secret belongs to. */
+export type PathSecrets = (secret: string) => AuthResult;
+
+const nothingThere: Refusal = { kind: 'refused', status: 404, reason: `only ${mcpPath} is reachable here` };
+
+export function checkArrival(
+  request: HttpRequest,
+  arrival: Arrival,
+  secrets: PathSecrets,
+  oauth?: OAuthRoutes,
+): ArrivalVerdict {
   const host = partsOf(authorityOf(request));
   if (!host || !arrival.hostnames.includes(host.name) || namesTwo(request)) {
     return { kind: 'refused', status: 421, reason: `this tunnel answers to ${arrival.hostnames.join(', ')} only` };
@@ -27,13 +40,19 @@ export function checkArrival(request: HttpRequest, arrival: Arrival, oauth?: OAu
   // Compared as it came: no decoding, no dot segments, no case folding. The query is no part of the endpoint.
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
   const { method = '' } = request;
-  if (path !== mcpPath) {
+  const secret = secretIn(path);
+  // Before the method is looked at: a guess must not hear from a 405 that it was right.
+  const holder = secret === undefined ? undefined : secrets(secret);
+  if (holder?.kind === 'refused') return { kind: 'guessed', why: holder.why, refusal: nothingThere };
+  if (path !== mcpPath && !holder) {
     const route = oauth?.route(path);
-    if (!route) return { kind: 'refused', status: 404, reason: `only ${mcpPath} is reachable here` };
+    if (!route) return nothingThere;
     if (route.methods.includes(method)) return { kind: 'oauth', what: route.what };
     return { kind: 'refused', status: 405, reason: `use ${route.methods.join(' or ')}` };
   }
-  if (method === 'POST' || method === 'GET' || method === 'DELETE') return { kind: 'mcp', method };
+  if (method === 'POST' || method === 'GET' || method === 'DELETE') {
+    return { kind: 'mcp', method, ...(secret === undefined ? {} : { secret }) };
+  }
   if (method === 'OPTIONS') return { kind: 'options' };
   return { kind: 'refused', status: 405, reason: 'use POST, GET or DELETE' };
 }

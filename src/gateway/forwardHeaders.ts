@@ -3,8 +3,12 @@
 
 import { hopByHop } from '../core/hopByHop.ts';
 
+/** Says who the agent is where `Authorization` is the server's own; as that, `Bearer` and a token. */
+export const tunnelAuthorization = 'mcp-tunnel-authorization';
+
 const NOT_FOR_THE_UPSTREAM: ReadonlySet<string> = new Set([
   'authorization',
+  tunnelAuthorization,
   'content-length',
   'cookie',
   'expect',
@@ -30,13 +34,18 @@ const NOT_FOR_THE_UPSTREAM: ReadonlySet<string> = new Set([
   'x-cluster-client-ip',
 ]);
 
-export function towardsUpstream(headers: Record<string, string>): Record<string, string> {
+/** Where it is the server's own, the agent's `Authorization` passes; a credential of the tunnel never does. */
+export function towardsUpstream(headers: Record<string, string>, auth: 'tunnel' | 'upstream'): Record<string, string> {
   const forwarded: Record<string, string> = {};
   const goesNoFurther = hopByHop(headers['connection']);
   for (const [name, value] of Object.entries(headers)) {
     if (goesNoFurther(name) || NOT_FOR_THE_UPSTREAM.has(name)) continue;
     if (name.startsWith('x-forwarded') || name.startsWith('sec-fetch-')) continue;
     forwarded[name] = value;
+  }
+  const { authorization } = headers;
+  if (auth === 'upstream' && authorization !== undefined && !/\bmcp[a-z]_/.test(authorization)) {
+    forwarded['authorization'] = authorization;
   }
   return forwarded;
 }

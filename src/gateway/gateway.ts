@@ -6,6 +6,7 @@ import { errorInfo } from '../core/errors.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { GrantStore, Principal } from '../identity/grants.ts';
+import type { IssuerKeys } from '../identity/jwt/issuerKeys.ts';
 import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import type { Throttle } from '../identity/throttle.ts';
 import { isUpstreamFault } from '../mcp/failures.ts';
@@ -47,6 +48,8 @@ export type GatewayOptions = {
   upstream: Upstream;
   /** Whose an agent's `Authorization` is: the tunnel's (the upstream never sees it), or the upstream's own. */
   auth?: 'tunnel' | 'upstream';
+  /** Of issuers whose JWTs let agents in; without it none does. */
+  issuerKeys?: IssuerKeys;
   /** A stream on which nothing moved for this long gets a comment; absent: {@link usualKeepAliveMs}. */
   keepAliveMs?: number;
   log: (message: string) => void;
@@ -116,6 +119,9 @@ export class Gateway {
     return this.#catalogue.annotations(tool);
   }
 
+  /** PEM of the authorities whose certificates let agents in now; TLS asks for one of theirs, where there are any. */
+  readonly clientAuthorities = (): readonly string[] => this.#door.clientAuthorities();
+
   /** From now on agents may also ask to be let in. */
   letInBy(oauth: OAuthDoor): void {
     this.#door.letInBy(oauth);
@@ -123,12 +129,13 @@ export class Gateway {
 
   async #serve(exchange: Exchange): Promise<void> {
     const { oauth } = this.#door;
-    const arrival = checkArrival(exchange.request, exchange.arrival, oauth);
+    const arrival = checkArrival(exchange.request, exchange.arrival, this.#door.holderOf, oauth);
     if (arrival.kind === 'options') return answerOptions(exchange);
     if (arrival.kind === 'refused') return refuseArrival(exchange, arrival.status, arrival.reason);
+    if (arrival.kind === 'guessed') return this.#door.refuseGuess(exchange, arrival.why, arrival.refusal);
     if (arrival.kind === 'oauth') return serveOAuth(exchange, oauth!, arrival.what);
 
-    const visit = await this.#authenticate(exchange);
+    const visit = await this.#authenticate(exchange, arrival.secret);
     if (!visit) return;
     try {
       await this.#serveVisit(visit, arrival.method);
@@ -170,8 +177,9 @@ export class Gateway {
     await this.#forward(visit, call);
   }
 
-  async #authenticate(exchange: Exchange): Promise<Visit | undefined> {
-    const result = this.#door.authenticate(exchange);
+  async #authenticate(exchange: Exchange, secret: string | undefined): Promise<Visit | undefined> {
+    const heard = secret === undefined ? await this.#door.hear(exchange) : undefined;
+    const result = this.#door.authenticate(exchange, secret, heard);
     if (result.kind === 'refused') {
       await this.#door.refuse(exchange, result);
       return undefined;
@@ -208,11 +216,11 @@ export class Gateway {
 
   async #forward(visit: Visit, call: Call): Promise<void> {
     const { exchange, principal } = visit;
-    const { upstream, policy } = this.#options;
+    const { upstream, policy, auth = 'tunnel' } = this.#options;
     this.#noteAnswers(exchange, call);
     const answer = await upstream.forward({
       method: call.method,
-      headers: towardsUpstream(call.isInitialize ? withoutSession(exchange.headers) : exchange.headers),
+      headers: towardsUpstream(call.isInitialize ? withoutSession(exchange.headers) : exchange.headers, auth),
       ...(call.body ? { body: call.body } : {}),
       messages: call.messages,
       ...(call.sessionId === undefined || call.isInitialize ? {} : { sessionId: call.sessionId }),

@@ -1,12 +1,21 @@
 // The HTTP objects the gateway works on, and what a carrier tells about a request's way here.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientChain } from '../identity/clientCertificate.ts';
 
 /** HTTP/1.1, or HTTP/2 through Node's compatibility API, which has the same members. */
 export type HttpRequest = IncomingMessage;
 export type HttpResponse = ServerResponse;
 
-/** `visitor` is the address as the carrier reports it; `hostnames` are the names this way in answers to. */
-export type Arrival = { carrier: string; visitor: string; hostnames: readonly string[] };
+/**
+ * `visitor` is the address as the carrier reports it; `hostnames` are the names this way in answers to. `clientChain` is
+ * what the client showed of itself in TLS, the same array for each request of a connection.
+ */
+export type Arrival = {
+  carrier: string;
+  visitor: string;
+  hostnames: readonly string[];
+  clientChain?: ClientChain | undefined;
+};
 
 /** Lower-case names, values joined as Node joins them; HTTP/2 pseudo-headers are left out. */
 export function headersOf(request: HttpRequest): Record<string, string> {

@@ -5,6 +5,7 @@ import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import type { OAuthRoutes } from './arrivalCheck.ts';
 import type { Exchange } from './exchange.ts';
 import type { HttpRequest } from './http.ts';
+import { shownTarget } from './secretPath.ts';
 
 export async function serveOAuth(exchange: Exchange, door: OAuthDoor, what: string): Promise<void> {
   const { request, response, recorder, arrival } = exchange;
@@ -17,8 +18,8 @@ export async function serveOAuth(exchange: Exchange, door: OAuthDoor, what: stri
   recorder.finish({ status: statusCode < 400 ? 'ok' : 'denied' });
 }
 
-/** A query to these paths holds what belongs to one agent alone. */
+/** A query to these paths holds what belongs to one agent alone, and so may any path. */
 export function recordedPath({ url = '' }: HttpRequest, oauth: OAuthRoutes | undefined): string {
   const [path = ''] = url.split('?', 1);
-  return oauth?.route(path) ? path : url;
+  return oauth?.route(path) ? path : shownTarget(url);
 }

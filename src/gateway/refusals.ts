@@ -22,10 +22,22 @@ export function answerOptions(exchange: Exchange): void {
   exchange.answer(204, undefined, { allow: allowedMethods });
 }
 
+/** What an agent is told that nobody knows, by whose its `Authorization` is. */
+const unauthenticated = {
+  tunnel: 'a valid bearer token of this tunnel is needed',
+  upstream:
+    'a valid token of this tunnel is needed, as MCP-Tunnel-Authorization: Bearer …; Authorization is the server’s',
+} as const;
+
 /** `why` is for the developer alone; `challenge` tells an agent where it can ask to be let in. */
-export function refuseUnauthenticated(exchange: Exchange, why: string, challenge?: string): void {
+export function refuseUnauthenticated(
+  exchange: Exchange,
+  why: string,
+  auth: 'tunnel' | 'upstream',
+  challenge?: string,
+): void {
   exchange.recorder.finish({ status: 'denied', reason: `no valid token (${why})` });
-  const message = 'a valid bearer token of this tunnel is needed';
+  const message = unauthenticated[auth];
   // RFC 6750 §3; no error attribute, which would tell a missing token from a wrong one.
   exchange.answer(401, rpcErrorText(null, rpcCode.serverError, message), {
     'www-authenticate': challenge ?? 'Bearer realm="mcp-tunnel"',

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { TunnelError } from '../core/errors.ts';
 import { scopeSchema, serversSchema } from './grantScope.ts';
+import { storedWaySchema } from './way.ts';
 
 /** Grants in one file, ended ones included; at the bound a new one is refused. */
 export const maxGrants = 1_000;
@@ -41,7 +42,9 @@ const storedGrantSchema = z.strictObject({
   revokedMs: time.optional(),
   /** Of an agent that paired: the client it said to be, and where its access went. */
   paired: z.strictObject({ client: name, redirectHost: z.string().min(1).max(1_024) }).optional(),
-  /** None for an agent that paired: its tokens are kept elsewhere and change all the time. Newest first; one with `untilMs` is an older text in its overlap. */
+  /** Of an agent that comes without a token of ours. */
+  way: storedWaySchema.optional(),
+  /** Of tokens or path secrets; none for an agent that paired (its tokens are kept elsewhere and change all the time) or that brings its own proof. Newest first; one with `untilMs` is an older text in its overlap. */
   digests: z
     .array(z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), untilMs: time.optional() }))
     .max(maxDigests),

@@ -6,6 +6,7 @@ import type { Clock, TimerHandle } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
+import { storedWay } from './clientAuthority.ts';
 import {
   formatGrants,
   grantChangeSchema,
@@ -15,7 +16,8 @@ import {
   type StoredGrant,
 } from './grantFile.ts';
 import { copyScope, type GrantScope, type Scope } from './grantScope.ts';
-import { digest, looksLikeToken, mintToken, type RandomBytes } from './token.ts';
+import { digest, looksLikeToken, mintToken, pathSecretPrefix, tokenPrefix, type RandomBytes } from './token.ts';
+import { describedWay, newWaySchema, type NewWay, type Way } from './way.ts';
 
 /** Serves every server of this user; in `servers`. */
 export const anyServer = '*';
@@ -29,6 +31,8 @@ export type Grant = {
   revokedMs?: number;
   /** How it came about, where an agent paired. */
   paired?: { client: string; redirectHost: string };
+  /** How it is recognised, where not by a token of ours. */
+  way?: Way;
 };
 
 /** `expiresMs` is a moment (milliseconds since the epoch), not a duration. */
@@ -37,10 +41,23 @@ export type NewGrant = { name: string; servers: string[]; scope: Scope; expiresM
 /** What stands in place of what the grant says; what is absent stays, also its `servers` in a new scope. */
 export type GrantChange = { scope?: Scope & { servers?: string[] }; expiresMs?: number };
 
-export type Principal = { kind: 'grant' | 'oauth'; id: string; name: string; grant: string; scope: GrantScope };
+/** Several may come by one grant, where an authority or an issuer says who they are: `subject` is what it says. */
+export type Principal = {
+  kind: 'grant' | 'oauth' | Way['kind'];
+  id: string;
+  name: string;
+  grant: string;
+  scope: GrantScope;
+  subject?: string;
+};
 
 /** By what somebody was recognised, so that it can be judged again while an exchange is open. Never leaves the process. */
-export type Proof = { readonly grant: string; readonly sha256?: string };
+export type Proof = {
+  readonly grant: string;
+  readonly sha256?: string;
+  readonly subject?: string;
+  readonly untilMs?: number;
+};
 
 /** `why` is for the audit log alone: an agent never hears which part was wrong. */
 export type AuthResult =
@@ -60,6 +77,7 @@ export type GrantStoreOptions = {
 };
 
 type Entry = { grant: StoredGrant; sha256: Buffer; untilMs: number };
+type Judged = Pick<Entry, 'grant' | 'untilMs'> & { sha256?: Buffer; subject?: string };
 
 export class GrantStore {
   readonly #options: GrantStoreOptions;
@@ -128,12 +146,24 @@ export class GrantStore {
     return this.#add(wanted, { paired, digests: [] });
   }
 
+  /** For an agent without a token: `secret` is the part of the path, where that is the way. Throws as {@link add}. */
+  async addWay(wanted: NewGrant, way: NewWay): Promise<{ grant: Grant; secret?: string }> {
+    const stored = storedWay(checked(newWaySchema, way), this.#options.clock.now());
+    if (stored.kind !== 'path-secret') return { grant: await this.#add(wanted, { way: stored, digests: [] }) };
+    const secret = mintToken(this.#options.randomBytes, pathSecretPrefix);
+    return { grant: await this.#add(wanted, { way: stored, digests: [{ sha256: digest(secret) }] }), secret };
+  }
+
   /** A new token; the old ones work for `overlapMs` more at most. Throws `NOT_FOUND`, or `CONFLICT` for an ended grant. */
   async rotate(id: string, overlapMs: number): Promise<{ grant: Grant; token: string }> {
     const nowMs = this.#options.clock.now();
-    const token = mintToken(this.#options.randomBytes);
+    let token = '';
     const grant = await this.#changeOne(id, (old) => {
       demandLive(old, nowMs);
+      token = mintToken(this.#options.randomBytes, old.way && pathSecretPrefix);
+      if (old.way && old.way.kind !== 'path-secret') {
+        throw new TunnelError('CONFLICT', `${old.name} has no token here: its proof is renewed by whoever signs it`);
+      }
       if (old.paired) {
         throw new TunnelError(
           'CONFLICT',
@@ -184,9 +214,18 @@ export class GrantStore {
   authenticate(authorization: string | undefined, serverId: string): AuthResult {
     if (authorization === undefined) return { kind: 'refused', why: 'missing' };
     const token = /^bearer +([^ ]+) *$/i.exec(authorization)?.[1];
-    if (token === undefined || !looksLikeToken(token)) return { kind: 'refused', why: 'malformed' };
+    return this.#authenticate(token, tokenPrefix, serverId);
+  }
+
+  /** Judges the secret of a path for one server. */
+  authenticatePath(secret: string, serverId: string): AuthResult {
+    return this.#authenticate(secret, pathSecretPrefix, serverId);
+  }
+
+  #authenticate(text: string | undefined, prefix: string, serverId: string): AuthResult {
+    if (text === undefined || !looksLikeToken(text, prefix)) return { kind: 'refused', why: 'malformed' };
     // Found by a digest whose preimage nobody can choose, then compared in constant time.
-    const presented = digest(token);
+    const presented = digest(text);
     const entry = this.#byDigest.get(presented);
     if (!entry || !timingSafeEqual(entry.sha256, Buffer.from(presented, 'hex'))) {
       return { kind: 'refused', why: 'unknown' };
@@ -194,20 +233,26 @@ export class GrantStore {
     return this.#judge(entry, serverId);
   }
 
+  /** Grants that somebody may come in by just now, oldest first. */
+  live(serverId: string): StoredGrant[] {
+    return this.#grants.filter((grant) => this.#judge({ grant, untilMs: Infinity }, serverId).kind === 'principal');
+  }
+
   /** Judges a grant whose holder was recognised otherwise. */
-  judge(id: string, serverId: string): AuthResult {
+  judge(id: string, serverId: string, { subject, untilMs = Infinity }: Omit<Proof, 'grant'> = {}): AuthResult {
     const grant = this.#grants.find((candidate) => candidate.id === id);
-    return grant ? this.#judge({ grant, untilMs: Infinity }, serverId) : { kind: 'refused', why: 'unknown' };
+    if (!grant) return { kind: 'refused', why: 'unknown' };
+    return this.#judge({ grant, untilMs, ...(subject === undefined ? {} : { subject }) }, serverId);
   }
 
   /**
    * Judges once more what was let in before, by the grant as it is now: another scope, another end, a token in its
    * overlap (`expiresMs` says until when) or past it.
    */
-  judgeAgain({ grant, sha256 }: Proof, serverId: string): AuthResult {
+  judgeAgain({ grant, sha256, ...signed }: Proof, serverId: string): AuthResult {
     const entry = sha256 === undefined ? undefined : this.#byDigest.get(sha256);
     if (entry) return this.#judge(entry, serverId);
-    const result = this.judge(grant, serverId);
+    const result = this.judge(grant, serverId, signed);
     // Its grant lives, but its token is no longer one of the grant's.
     return sha256 === undefined || result.kind === 'refused' ? result : { kind: 'refused', why: 'expired' };
   }
@@ -217,7 +262,7 @@ export class GrantStore {
     this.#timer?.cancel();
   }
 
-  async #add(wanted: NewGrant, proof: Pick<StoredGrant, 'digests' | 'paired'>): Promise<Grant> {
+  async #add(wanted: NewGrant, proof: Pick<StoredGrant, 'digests' | 'paired' | 'way'>): Promise<Grant> {
     const { name, servers, scope, expiresMs } = checked(newGrantSchema, wanted);
     const nowMs = this.#options.clock.now();
     demandFuture(expiresMs, nowMs);
@@ -227,7 +272,7 @@ export class GrantStore {
     return described(added);
   }
 
-  #judge({ grant, untilMs, sha256 }: Pick<Entry, 'grant' | 'untilMs'> & Partial<Entry>, serverId: string): AuthResult {
+  #judge({ grant, untilMs, sha256, subject }: Judged, serverId: string): AuthResult {
     const nowMs = this.#options.clock.now();
     const { id, name } = grant;
     const scope = copyScope(grant.scope);
@@ -237,9 +282,16 @@ export class GrantStore {
     if (!scope.servers.includes(anyServer) && !scope.servers.includes(serverId)) {
       return { kind: 'refused', why: 'other-server' };
     }
-    const kind = grant.paired ? 'oauth' : 'grant';
-    const principal: Principal = { kind, id, name, grant: id, scope };
-    const proof = { grant: id, ...(sha256 === undefined ? {} : { sha256: sha256.toString('hex') }) };
+    const kind = grant.way?.kind ?? (grant.paired ? 'oauth' : 'grant');
+    const signed = subject === undefined ? {} : { subject };
+    const own = subject === undefined ? id : `${id}/${digest(subject).slice(0, 16)}`;
+    const principal: Principal = { kind, id: own, name, grant: id, scope, ...signed };
+    const proof = {
+      grant: id,
+      ...(sha256 === undefined ? {} : { sha256: sha256.toString('hex') }),
+      ...signed,
+      ...(sha256 === undefined && untilMs !== Infinity ? { untilMs } : {}),
+    };
     return { kind: 'principal', principal, expiresMs, proof };
   }
 
@@ -329,7 +381,7 @@ function isSame(left: unknown, right: unknown): boolean {
 }
 
 function described(grant: StoredGrant): Grant {
-  const { id, name, scope, createdMs, expiresMs, revokedMs, paired } = grant;
+  const { id, name, scope, createdMs, expiresMs, revokedMs, paired, way } = grant;
   return {
     id,
     name,
@@ -338,5 +390,6 @@ function described(grant: StoredGrant): Grant {
     expiresMs,
     ...(revokedMs === undefined ? {} : { revokedMs }),
     ...(paired === undefined ? {} : { paired: { ...paired } }),
+    ...(way === undefined ? {} : { way: describedWay(way) }),
   };
 }

@@ -8,6 +8,9 @@ export const tokenPrefix = 'mcpt_';
 export const accessTokenPrefix = 'mcpa_';
 export const refreshTokenPrefix = 'mcpr_';
 
+/** Of the secret in a path, where a grant has one. */
+export const pathSecretPrefix = 'mcps_';
+
 export type RandomBytes = (size: number) => Uint8Array;
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
