@@ -37,7 +37,8 @@ export class TrafficFollower {
       const page = await this.#peer.request('traffic/read', { after: this.#after, max: pageSize });
       this.#after = page.next;
       this.#again ||= page.more;
-      for (const row of page.rows) await this.#onRow(row);
+      // Lines of the server are for the inspector; here are exchanges.
+      for (const row of page.rows) if (row.kind !== 'event') await this.#onRow(row);
     }
   }
 }

@@ -22,7 +22,9 @@ export type ExchangeRow = {
   id: string;
   tunnel: string;
   direction: Direction;
-  kind: 'request' | 'notification' | 'response' | 'stream' | 'http';
+  kind: 'request' | 'notification' | 'response' | 'stream' | 'http' | 'event';
+  /** Nobody has proved to be anybody: refused before that, or not asked yet. */
+  stranger?: true;
   /** Milliseconds since the epoch. */
   startedMs: number;
   /** Name the agent gave itself in `clientInfo`, or of its grant. Written by strangers. */
@@ -31,7 +33,7 @@ export type ExchangeRow = {
   session?: string;
   era?: Era;
   method: string;
-  /** Tool or prompt name, or resource URI. */
+  /** Tool or prompt name, or resource URI; of an event what the server said, secrets that are known taken out. */
   name?: string;
   status: ExchangeStatus;
   httpStatus?: number;
@@ -48,6 +50,15 @@ export type ExchangeRow = {
   messages: number;
   flags: ExchangeFlag[];
 };
+
+/** What a row tells of: a call of an agent, an attempt of a stranger, or what a server said beside its answers. */
+export type RowClass = 'call' | 'stranger' | 'event';
+
+/** Each class is held within bounds of its own, in the log and wherever rows are shown. */
+export function rowClass({ kind, stranger }: Pick<ExchangeRow, 'kind' | 'stranger'>): RowClass {
+  if (kind === 'event') return 'event';
+  return stranger ? 'stranger' : 'call';
+}
 
 export type ExchangeFlag =
   | 'filtered'
@@ -105,7 +116,7 @@ export type TrafficPage = {
   next: number;
   /** True when there is more than `max` right now. */
   more: boolean;
-  /** Exchanges pushed out of the log since it began. */
+  /** Calls pushed out of the log since it began. */
   dropped: number;
   /** Rises when the log was cleared: throw away what you hold. */
   epoch: number;

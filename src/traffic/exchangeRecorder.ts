@@ -1,15 +1,17 @@
 // Writes down one exchange while it happens. Whatever it is given is redacted and cut before it is kept, so that what
 // the log holds may be shown; nothing it does can fail or hold up the exchange itself.
 import type { Clock } from '../core/clock.ts';
-import type {
-  CapturedMessage,
-  Direction,
-  ExchangeDetail,
-  ExchangeFlag,
-  ExchangeRow,
-  ExchangeStatus,
-  HeaderList,
-  Timings,
+import {
+  rowClass,
+  type CapturedMessage,
+  type Direction,
+  type ExchangeDetail,
+  type ExchangeFlag,
+  type ExchangeRow,
+  type ExchangeStatus,
+  type HeaderList,
+  type RowClass,
+  type Timings,
 } from '../mcp/exchange.ts';
 import type { FailureMark } from '../mcp/failures.ts';
 import type { Redactor } from './redact.ts';
@@ -34,6 +36,8 @@ export type ExchangeStart = {
   path: string;
   visitor?: string;
   headers: HeaderList;
+  /** Until its `principal` is known. */
+  stranger?: boolean;
 };
 
 export type ExchangeUpdate = Partial<Pick<ExchangeRow, 'agent' | 'session' | 'era' | 'method' | 'name' | 'kind'>> &
@@ -81,6 +85,7 @@ export class ExchangeRecorder {
       responseBytes: 0,
       messages: 0,
       flags: [],
+      ...(start.stranger ? { stranger: true } : {}),
     };
     this.#detail = {
       httpMethod: this.#safe(start.httpMethod),
@@ -116,6 +121,10 @@ export class ExchangeRecorder {
     return this.#row.tunnel;
   }
 
+  get class(): RowClass {
+    return rowClass(this.#row);
+  }
+
   /** A copy: what was read once does not change under its reader. */
   row(): ExchangeRow {
     return { ...this.#row, flags: [...this.#row.flags] };
@@ -134,7 +143,10 @@ export class ExchangeRecorder {
     if (name !== undefined) this.#row.name = this.#safe(name);
     if (era !== undefined) this.#row.era = era;
     if (kind !== undefined) this.#row.kind = kind;
-    if (principal !== undefined) this.#detail.principal = { ...principal };
+    if (principal !== undefined) {
+      this.#detail.principal = { ...principal };
+      delete this.#row.stranger;
+    }
     if (rule !== undefined) this.#detail.rule = rule;
     this.#touch();
   }

@@ -1,23 +1,28 @@
 // What passed through the tunnels lately, for the inspector: bounded in rows and in bytes, oldest out first. A viewer
 // reads with a cursor at its own pace and is only told that there is something new, so it can never slow an exchange.
+// Strangers and the server's own words have bounds of their own: neither can push out the calls of agents.
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
-import type { ExchangeDetail, TrafficPage } from '../mcp/exchange.ts';
+import type { ExchangeDetail, RowClass, TrafficPage } from '../mcp/exchange.ts';
 import { ExchangeRecorder, type ExchangeStart } from './exchangeRecorder.ts';
 import { Redactor } from './redact.ts';
-
-/** Unfinished exchanges that are passed over when the oldest has to go: a long stream outlives short calls. */
-export const maxSparedStreams = 128;
+import { RowShelf, type ShelfBounds } from './rowShelf.ts';
 
 /** Rows that one read gives at most, whatever is asked for. */
 export const maxPageRows = 5_000;
 
+/** What is held of those who were refused before anybody knew who they are. */
+export const strangerBounds: ShelfBounds = { capacity: 1_000, maxBytes: 4 * 1024 * 1024 };
+
+/** What is held of what servers said beside their answers. */
+export const eventBounds: ShelfBounds = { capacity: 2_000, maxBytes: 4 * 1024 * 1024 };
+
 export type TrafficLogOptions = {
   clock: Clock;
-  /** Rows held; the oldest goes when there is one more, and is counted. */
+  /** Calls held; the oldest goes when there is one more, and is counted. */
   capacity?: number;
-  /** Bytes held by all rows, roughly; the same. */
+  /** Bytes held by all calls, roughly; the same. */
   maxBytes?: number;
   /** Bytes kept of one message; the rest is counted, and the row flagged `truncated`. */
   captureBytes?: number;
@@ -30,34 +35,37 @@ type Change = { seq: number; recorder: ExchangeRecorder };
 
 export class TrafficLog {
   readonly #clock: Clock;
-  readonly #capacity: number;
-  readonly #maxBytes: number;
   readonly #captureBytes: number;
   readonly #redactor: Redactor;
-  readonly #changed = new Emitter<number>();
-  /** By id, in the order in which they began. */
-  readonly #rows = new Map<string, ExchangeRecorder>();
+  readonly #changed = new Emitter<void>();
+  readonly #shelves: Readonly<Record<RowClass, RowShelf>>;
+  /** Every row held, with the shelf it stands on. */
+  readonly #rows = new Map<string, { recorder: ExchangeRecorder; shelf: RowShelf }>();
   /** Rising in `seq`; holds at most twice as many entries as there are rows, and a few, then it is compacted. */
   #changes: Change[] = [];
-  #bytes = 0;
   #head = 0;
+  /** The newest number that anybody may read from. */
+  #given = 0;
   #begun = 0;
-  #dropped = 0;
   #epoch: number;
   /** Tells rows of this log from those of an earlier process. */
   readonly #prefix: string;
 
   constructor(options: TrafficLogOptions) {
+    const { capacity = 5_000, maxBytes = 64 * 1024 * 1024 } = options;
     this.#clock = options.clock;
-    this.#capacity = options.capacity ?? 5_000;
-    this.#maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
     this.#captureBytes = options.captureBytes ?? 256 * 1024;
     this.#redactor = new Redactor(options.secrets);
+    this.#shelves = {
+      call: new RowShelf({ capacity, maxBytes }),
+      stranger: new RowShelf(strangerBounds),
+      event: new RowShelf(eventBounds),
+    };
     this.#epoch = options.clock.now();
     this.#prefix = this.#epoch.toString(36);
   }
 
-  /** Called with the newest number after every change. */
+  /** Called after every change. */
   readonly onChange = this.#changed.on;
 
   /** The text without the secrets that are known here. */
@@ -67,6 +75,7 @@ export class TrafficLog {
 
   /** The newest number given to a change. */
   get head(): number {
+    this.#given = this.#head; // Whoever asks may read from there.
     return this.#head;
   }
 
@@ -79,8 +88,10 @@ export class TrafficLog {
       captureBytes: this.#captureBytes,
       changed: (changed, grownBytes) => this.#note(changed, grownBytes),
     });
-    this.#rows.set(recorder.id, recorder);
-    this.#note(recorder, recorder.bytes);
+    const shelf = this.#shelves[recorder.class];
+    shelf.add(recorder);
+    this.#rows.set(recorder.id, { recorder, shelf });
+    this.#note(recorder, 0);
     return recorder;
   }
 
@@ -90,6 +101,7 @@ export class TrafficLog {
     const limit = Math.max(1, Math.min(max, maxPageRows));
     let next = after;
     let more = false;
+    this.#given = this.#head;
     for (let at = this.#firstAfter(after); at < this.#changes.length; at += 1) {
       const { seq, recorder } = this.#changes[at]!;
       if (!this.#isNewest(seq, recorder) || (tunnel !== undefined && recorder.tunnel !== tunnel)) continue;
@@ -100,64 +112,61 @@ export class TrafficLog {
       rows.push(recorder.row());
       next = seq;
     }
-    return { rows, next: more ? next : this.#head, more, dropped: this.#dropped, epoch: this.#epoch };
+    return {
+      rows,
+      next: more ? next : this.#head,
+      more,
+      dropped: this.#shelves.call.dropped,
+      epoch: this.#epoch,
+    };
   }
 
   /** Throws `NOT_FOUND` for an exchange that was pushed out, or cleared. */
   get(id: string): ExchangeDetail {
-    const recorder = this.#rows.get(id);
-    if (!recorder) throw new TunnelError('NOT_FOUND', 'this exchange is no longer held');
-    return recorder.detail();
+    const held = this.#rows.get(id);
+    if (!held) throw new TunnelError('NOT_FOUND', 'this exchange is no longer held');
+    return held.recorder.detail();
   }
 
   /** Forgets all rows, or those of one tunnel. What goes on of them is recorded no more. */
   clear(tunnel?: string): void {
-    for (const recorder of this.#rows.values()) {
-      if (tunnel === undefined || recorder.tunnel === tunnel) this.#forget(recorder);
+    for (const { recorder, shelf } of this.#rows.values()) {
+      if (tunnel !== undefined && recorder.tunnel !== tunnel) continue;
+      shelf.delete(recorder);
+      this.#rows.delete(recorder.id);
     }
     this.#epoch += 1;
     this.#head += 1;
     this.#compact();
-    this.#changed.emit(this.#head);
+    this.#changed.emit();
   }
 
   #note(recorder: ExchangeRecorder, grownBytes: number): void {
-    if (this.#rows.get(recorder.id) !== recorder) return; // Pushed out or cleared while it went on.
+    const held = this.#rows.get(recorder.id);
+    if (held?.recorder !== recorder) return; // Pushed out or cleared while it went on.
+    held.shelf.grown(grownBytes);
+    const shelf = this.#shelves[recorder.class];
+    if (shelf !== held.shelf) {
+      held.shelf.delete(recorder);
+      shelf.add(recorder);
+      held.shelf = shelf;
+    }
+    this.#number(recorder);
+    shelf.evict(({ id }) => this.#rows.delete(id));
+    if (this.#changes.length > 2 * this.#rows.size + 64) this.#compact();
+    this.#changed.emit();
+  }
+
+  /** A change that follows another one of the same row, before anybody has read that, is the same change. */
+  #number(recorder: ExchangeRecorder): void {
+    if (recorder.seq === this.#head && this.#head > this.#given) return;
     this.#head += 1;
     recorder.seq = this.#head;
-    this.#bytes += grownBytes;
     this.#changes.push({ seq: this.#head, recorder });
-    this.#evict();
-    if (this.#changes.length > 2 * this.#rows.size + 64) this.#compact();
-    this.#changed.emit(this.#head);
   }
 
   #isNewest(seq: number, recorder: ExchangeRecorder): boolean {
-    return recorder.seq === seq && this.#rows.get(recorder.id) === recorder;
-  }
-
-  #evict(): void {
-    while (this.#rows.size > this.#capacity || (this.#bytes > this.#maxBytes && this.#rows.size > 1)) {
-      this.#forget(this.#oldest());
-      this.#dropped += 1;
-    }
-  }
-
-  #oldest(): ExchangeRecorder {
-    let first: ExchangeRecorder | undefined;
-    let seen = 0;
-    for (const recorder of this.#rows.values()) {
-      first ??= recorder;
-      if (recorder.finished) return recorder;
-      seen += 1;
-      if (seen > maxSparedStreams) break;
-    }
-    return first!; // Asked only when there is one.
-  }
-
-  #forget(recorder: ExchangeRecorder): void {
-    this.#rows.delete(recorder.id);
-    this.#bytes -= recorder.bytes;
+    return recorder.seq === seq && this.#rows.get(recorder.id)?.recorder === recorder;
   }
 
   #compact(): void {

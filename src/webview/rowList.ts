@@ -1,9 +1,12 @@
 // The exchanges the page holds, in the order they began, and those of them that match the filter. A change of one row
 // costs the same whether ten or a hundred thousand are held.
+import { rowClass, type RowClass } from '../mcp/exchange.ts';
 import type { ExchangeRow } from '../protocol/inspector.ts';
 
 /** Rows held by the page; the oldest are forgotten. */
 export const maxRows = 100_000;
+/** Of those rows: attempts of strangers, and lines of servers. They must not push out the calls of agents. */
+export const maxMinorRows = 2_000;
 /** Rows forgotten at once, so that forgetting is rare. */
 const forgetStep = 1_000;
 
@@ -18,6 +21,8 @@ export class RowList {
   #words: string[] = [];
   #nextOrder = 0;
   #forgotten = 0;
+  /** Rows put since the last look at how many are not calls. */
+  #minorPut = 0;
 
   constructor(max = maxRows) {
     this.#maxRows = max;
@@ -43,6 +48,7 @@ export class RowList {
 
   put(rows: readonly ExchangeRow[]): void {
     for (const row of rows) this.#putOne(row);
+    if (this.#minorPut > forgetStep) this.#forgetMinor();
     if (this.#all.length > this.#maxRows) this.#forget();
   }
 
@@ -75,6 +81,7 @@ export class RowList {
       return;
     }
     const entry: Entry = { order: this.#nextOrder++, row, text: searchText(row), shown: false };
+    if (rowClass(row) !== 'call') this.#minorPut += 1;
     this.#byId.set(row.id, entry);
     this.#all.push(entry);
     this.#show(entry, this.#matches(entry));
@@ -102,6 +109,21 @@ export class RowList {
       else high = middle;
     }
     return low;
+  }
+
+  /** The newest of each class stay; what is forgotten here was no call, and is not counted as one. */
+  #forgetMinor(): void {
+    this.#minorPut = 0;
+    const left: Record<RowClass, number> = { call: Infinity, stranger: maxMinorRows, event: maxMinorRows };
+    const gone = new Set<Entry>();
+    for (let at = this.#all.length - 1; at >= 0; at -= 1) {
+      const entry = this.#all[at]!;
+      if ((left[rowClass(entry.row)] -= 1) < 0) gone.add(entry);
+    }
+    if (gone.size === 0) return;
+    for (const { row } of gone) this.#byId.delete(row.id);
+    this.#all = this.#all.filter((entry) => !gone.has(entry));
+    this.#shown = this.#shown.filter((entry) => !gone.has(entry));
   }
 
   #forget(): void {

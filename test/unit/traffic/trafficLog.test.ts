@@ -2,13 +2,14 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ExchangeRow } from '../../../src/mcp/exchange.ts';
 import type { ExchangeRecorder, ExchangeStart } from '../../../src/traffic/exchangeRecorder.ts';
-import { maxSparedStreams, TrafficLog, type TrafficLogOptions } from '../../../src/traffic/trafficLog.ts';
+import { maxSparedStreams } from '../../../src/traffic/rowShelf.ts';
+import { eventBounds, strangerBounds, TrafficLog, type TrafficLogOptions } from '../../../src/traffic/trafficLog.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 
 function world(options: Partial<TrafficLogOptions> = {}): {
   log: TrafficLog;
   clock: FakeClock;
-  begin: (tunnel?: string) => ExchangeRecorder;
+  begin: (tunnel?: string, more?: Partial<ExchangeStart>) => ExchangeRecorder;
 } {
   const clock = new FakeClock();
   const log = new TrafficLog({ clock, secrets: () => [], ...options });
@@ -20,7 +21,7 @@ function world(options: Partial<TrafficLogOptions> = {}): {
     path: '/mcp',
     headers: [],
   };
-  return { log, clock, begin: (tunnel = 't') => log.begin({ ...start, tunnel }) };
+  return { log, clock, begin: (tunnel = 't', more = {}) => log.begin({ ...start, tunnel, ...more }) };
 }
 const ids = (rows: ExchangeRow[]): string[] => rows.map(({ id }) => id);
 
@@ -69,9 +70,9 @@ describe('TrafficLog', () => {
     const { log, begin } = world();
     const held = new Map<string, ExchangeRow>();
     let cursor = 0;
-    log.onChange((head) => {
+    log.onChange(() => {
       const page = log.read({ after: cursor, max: 100 });
-      expect(page.next).toBe(head);
+      expect(page.next).toBe(log.head);
       cursor = page.next;
       for (const row of page.rows) held.set(row.id, row);
     });
@@ -89,6 +90,55 @@ describe('TrafficLog', () => {
     a.flag('late');
     a.message('server-to-agent', '{}');
     expect([row!.flags, detail.messages]).toEqual([[], []]);
+  });
+
+  it('takes changes that follow each other for one until somebody has read, and loses none', () => {
+    const { log, begin } = world();
+    const a = begin();
+    a.update({ method: 'ping' });
+    a.mark('bodyRead');
+    expect(log.head).toBe(1);
+    a.update({ method: 'tools/list' });
+    expect(log.read({ after: 1, max: 10 }).rows).toMatchObject([{ method: 'tools/list' }]);
+    a.finish({ status: 'ok' });
+    expect(log.read({ after: 2, max: 10 }).rows).toMatchObject([{ status: 'ok' }]);
+  });
+
+  describe('keeps apart', () => {
+    const principal = { kind: 'grant', name: 'claude' };
+
+    it('strangers, who push out each other and no call of an agent', () => {
+      const { log, begin } = world({ capacity: 3 });
+      const calls = [begin(), begin('t', { stranger: true }), begin()];
+      calls[1]!.update({ principal });
+      const strangers = Array.from({ length: strangerBounds.capacity + 5 }, () => begin('t', { stranger: true }));
+      for (const stranger of strangers) stranger.finish({ status: 'denied' });
+      const page = log.read({ after: 0, max: 5_000 });
+      expect(page.rows).toHaveLength(3 + strangerBounds.capacity);
+      for (const { id } of calls) expect(log.get(id).row.stranger).toBeUndefined();
+      expect(page.rows.filter(({ stranger }) => stranger)).toHaveLength(strangerBounds.capacity);
+      expect(page.dropped).toBe(0);
+      expect(() => log.get(strangers[0]!.id)).toThrow('no longer held');
+    });
+
+    it('strangers with much to say, whose bytes count against strangers alone', () => {
+      const { log, begin } = world({ maxBytes: 50_000 });
+      const call = begin();
+      call.finish({ status: 'ok' });
+      const headers: [string, string][] = [['x-much', 'y'.repeat(20_000)]];
+      for (let index = 0; index < 900; index += 1) begin('t', { stranger: true, headers }).finish({ status: 'denied' });
+      expect(log.get(call.id).row.status).toBe('ok');
+      expect(log.read({ after: 0, max: 5_000 }).rows.length).toBeLessThan(strangerBounds.maxBytes / 20_000 + 2);
+    });
+
+    it('what servers say beside their answers', () => {
+      const { log, begin } = world({ capacity: 3 });
+      const call = begin();
+      for (let index = 0; index <= eventBounds.capacity; index += 1)
+        begin('t', { kind: 'event' }).finish({ status: 'ok' });
+      expect(log.get(call.id).row.status).toBe('pending');
+      expect(log.read({ after: 0, max: 5_000 }).rows).toHaveLength(1 + eventBounds.capacity);
+    });
   });
 
   describe('at its bounds', () => {
@@ -170,10 +220,11 @@ describe('TrafficLog', () => {
 
     it('is told to who listens', () => {
       const { log } = world();
-      const heads: number[] = [];
-      log.onChange((head) => heads.push(head));
+      let told = 0;
+      const before = log.head;
+      log.onChange(() => (told += 1));
       log.clear();
-      expect(heads).toEqual([log.head]);
+      expect([told, log.head]).toEqual([1, before + 1]);
     });
   });
 
@@ -199,6 +250,8 @@ describe('TrafficLog', () => {
       fc.constant('clear' as const),
       fc.record({ change: fc.nat(20) }),
       fc.record({ end: fc.nat(20) }),
+      fc.constant('stranger' as const),
+      fc.record({ known: fc.nat(20) }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 150 }), fc.integer({ min: 1, max: 4 }), (steps, max) => {
@@ -216,15 +269,17 @@ describe('TrafficLog', () => {
         };
         for (const step of steps) {
           if (step === 'begin') recorders.push(begin());
+          else if (step === 'stranger') recorders.push(begin('t', { stranger: true }));
           else if (step === 'read') readOnce();
           else if (step === 'clear') log.clear();
+          else if ('known' in step) recorders[step.known]?.update({ principal: { kind: 'grant', name: 'a' } });
           else if ('change' in step) recorders[step.change]?.responseBytes(1);
           else recorders[step.end]?.finish({ status: 'ok' });
         }
         while (readOnce());
         const now = log.read({ after: 0, max: 100 }).rows;
         for (const row of now) expect(held.get(row.id)).toEqual(row);
-        expect(now.length).toBeLessThanOrEqual(8);
+        expect(now.filter(({ stranger }) => !stranger).length).toBeLessThanOrEqual(8);
       }),
       { numRuns: 300 },
     );

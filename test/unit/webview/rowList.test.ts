@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { RowList } from '../../../src/webview/rowList.ts';
+import { maxMinorRows, RowList } from '../../../src/webview/rowList.ts';
 import { row } from './rows.ts';
 
 const ids = (list: RowList): string[] => list.shown.map(({ row: shown }) => shown.id);
@@ -78,4 +78,21 @@ it('shows after any history what a fresh list with the same rows would show', ()
       expect(expected.map((id) => list.indexOf(id))).toEqual(expected.map((_, index) => index));
     }),
   );
+});
+
+it('does not let strangers and lines of servers push out calls, and does not count them as forgotten', () => {
+  const list = new RowList(10_000);
+  list.filter('claude');
+  list.put([row(1)]);
+  for (let page = 0; page < 20; page += 1) {
+    const minor = Array.from({ length: 1_000 }, (_, index) =>
+      row(2 + page * 1_000 + index, { stranger: true, agent: '' }),
+    );
+    list.put(page % 2 === 0 ? minor : minor.map((one) => ({ ...one, kind: 'event' as const })));
+  }
+  expect(list.get('x1')).toBeDefined();
+  expect(ids(list)).toEqual(['x1']);
+  expect(list.total).toBeLessThanOrEqual(1 + 2 * maxMinorRows + 2_000);
+  expect(list.get('x20001')).toBeDefined();
+  expect(list.forgotten).toBe(0);
 });

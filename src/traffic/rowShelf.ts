@@ -1,0 +1,64 @@
+// Rows of one kind, held within bounds of their own: what belongs on another shelf can never push them out.
+import type { ExchangeRecorder } from './exchangeRecorder.ts';
+
+/** Unfinished exchanges that are passed over when the oldest has to go: a long stream outlives short calls. */
+export const maxSparedStreams = 128;
+
+export type ShelfBounds = {
+  /** Rows held; the oldest goes when there is one more, and is counted. */
+  capacity: number;
+  /** Bytes held by all rows, roughly; the same. */
+  maxBytes: number;
+};
+
+export class RowShelf {
+  readonly #bounds: ShelfBounds;
+  /** In the order in which they came here. */
+  readonly #rows = new Set<ExchangeRecorder>();
+  #bytes = 0;
+  #dropped = 0;
+
+  constructor(bounds: ShelfBounds) {
+    this.#bounds = bounds;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  add(recorder: ExchangeRecorder): void {
+    this.#rows.add(recorder);
+    this.#bytes += recorder.bytes;
+  }
+
+  delete(recorder: ExchangeRecorder): void {
+    if (this.#rows.delete(recorder)) this.#bytes -= recorder.bytes;
+  }
+
+  grown(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** Takes out, one by one, what is too much. */
+  evict(forget: (recorder: ExchangeRecorder) => void): void {
+    const { capacity, maxBytes } = this.#bounds;
+    while (this.#rows.size > capacity || (this.#bytes > maxBytes && this.#rows.size > 1)) {
+      const oldest = this.#oldest();
+      this.delete(oldest);
+      forget(oldest);
+      this.#dropped += 1;
+    }
+  }
+
+  #oldest(): ExchangeRecorder {
+    let first: ExchangeRecorder | undefined;
+    let seen = 0;
+    for (const recorder of this.#rows) {
+      first ??= recorder;
+      if (recorder.finished) return recorder;
+      seen += 1;
+      if (seen > maxSparedStreams) break;
+    }
+    return first!; // Asked only when there is one.
+  }
+}
