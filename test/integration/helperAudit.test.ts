@@ -42,6 +42,17 @@ describe('the audit log of a helper', () => {
     expect(await verdictOf(here, head!)).toBe('cut');
   });
 
+  it('judges its own log against heads that a driver kept, while it writes it', async () => {
+    const here = await aHelper();
+    await here.open();
+    const { head } = await here.peer.request('audit/head', {});
+    const { chain, count } = head!;
+    const verify = async (heads: AuditHead[]) => (await here.peer.request('audit/verify', { heads })).chains;
+    expect(await verify([head!])).toEqual([{ chain, records: count }]);
+    const [cut] = await verify([{ ...head!, count: count + 1 }]);
+    expect(cut?.problem).toContain(`record ${count + 1} is missing at the end`);
+  });
+
   it('tells of tunnels with where they went, under which policy, and how long they were open', async () => {
     const here = await aHelper();
     const { tunnel } = await here.open();
