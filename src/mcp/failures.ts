@@ -90,6 +90,26 @@ export const failures = {
     error: 'UPSTREAM_EXITED',
     sentence: `${server} has ended; try again`,
   },
+  /** It is being started again; a call that was under way is never sent a second time unasked. */
+  SERVER_RESTARTED: {
+    source: 'transport_closed',
+    ...down,
+    error: 'UPSTREAM_EXITED',
+    sentence: `${server} was restarted before it answered; the call may have been carried out. It can be tried again`,
+  },
+  SERVER_LOOPS: {
+    source: 'transport_closed',
+    ...down,
+    error: 'UPSTREAM_EXITED',
+    sentence: `${server} ended again and again; its owner can see why`,
+  },
+  /** After a rebuild it speaks another revision, or can do less: what was agreed on no longer holds. */
+  SERVER_CHANGED: {
+    source: 'protocol',
+    ...down,
+    error: 'UPSTREAM_EXITED',
+    sentence: `${server} is another one since it was restarted; initialize again`,
+  },
   SERVER_START: {
     source: 'connect',
     ...down,
@@ -108,7 +128,13 @@ export const failures = {
     error: 'UPSTREAM_PROTOCOL',
     sentence: `${server} answered something that is not MCP`,
   },
-  TARGET_HTTP: { source: 'target_http', status: 0, rpc: 0, error: 'UPSTREAM_PROTOCOL', sentence: '' },
+  TARGET_HTTP: {
+    source: 'target_http',
+    status: 0,
+    rpc: rpcCode.upstreamUnavailable,
+    error: 'UPSTREAM_PROTOCOL',
+    sentence: `${server} did not take the message`,
+  },
   DENIED: {
     source: 'policy',
     status: 200,

@@ -55,7 +55,8 @@ export function skipSpace(text: string, from: number): number {
   }
 }
 
-function endOfValue(text: string, from: number): number {
+/** One past the last character of the value that starts at `from`. */
+export function endOfValue(text: string, from: number): number {
   const first = text[from];
   if (first === '"') return endOfString(text, from);
   if (first !== '{' && first !== '[') return endOfScalar(text, from);

@@ -54,15 +54,19 @@ export const refuse = {
   noSession: () => refusal(400, 'Bad Request: Mcp-Session-Id header is required'),
   /** A stream without a session is not offered; clients that probe for one take 405 for "no" and go on. */
   noStream: () => refusal(405, 'Method Not Allowed', { headers: { allow: 'POST' } }),
-  unknownSession: () => refusal(404, 'Session not found', { code: rpcCode.sessionNotFound }),
+  /** `why` it ended, where that is known and of use. */
+  unknownSession: (why?: string) =>
+    refusal(404, why === undefined ? 'Session not found' : `Session not found: ${why}`, {
+      code: rpcCode.sessionNotFound,
+    }),
   unknownEvent: () => refusal(400, 'Bad Request: Last-Event-ID is not known in this session'),
   secondStream: () => refusal(409, 'Conflict: Only one SSE stream is allowed per session'),
   idInUse: (id: RpcId) =>
     refusal(400, 'Invalid Request: a call with this id is running', { code: rpcCode.invalidRequest, id }),
   tooManyCalls: (max: number, id: RpcId) =>
     refusal(429, `more than ${max} calls of this session wait for an answer`, { code: rpcCode.limitReached, id }),
-  tooManySessions: (max: number, id: RpcId) =>
-    refusal(503, `more than ${max} sessions of this server are in use`, { code: rpcCode.limitReached, id }),
+  tooManySessions: (id: RpcId) =>
+    refusal(503, 'as many sessions of this server as there may be are in use', { code: rpcCode.limitReached, id }),
   notReading: (id: RpcId | null) =>
     refusal(503, 'the server does not read what it is sent', { code: rpcCode.upstreamUnavailable, id }),
 };

@@ -18,6 +18,8 @@ export type CallOptions = {
   /** Whether the agent's revision knows priming events (2025-11-25 and later). */
   mayPrime: boolean;
   makeBody: () => SseBody;
+  /** Sends it again to a server that was started anew; absent where that might do something twice. */
+  replay?: () => void;
 };
 
 export class Call {
@@ -25,6 +27,7 @@ export class Call {
   readonly response: Promise<UpstreamResponse>;
   readonly progressTokens: readonly RpcId[];
   readonly #options: CallOptions;
+  #replays = 0;
   readonly #waiting: Set<RpcId>;
   readonly #timer: TimerHandle;
   #settle!: { resolve: (response: UpstreamResponse) => void; reject: (error: Error) => void };
@@ -86,6 +89,20 @@ export class Call {
     this.#phase = 'abandoned';
     this.#timer.cancel();
     this.#settle.reject(error);
+  }
+
+  /** Whether it is sent again; once, for the call itself may be what ended the server. */
+  replay(): boolean {
+    const { replay } = this.#options;
+    if (!replay || this.#replays > 0) return false;
+    this.#replays += 1;
+    replay();
+    return true;
+  }
+
+  /** The server is gone before it answered: each request that waits gets an error of its own. */
+  interrupt(text: (id: RpcId) => string): void {
+    for (const id of [...this.#waiting]) this.answer(id, Buffer.from(text(id)));
   }
 
   /** The server is gone: `texts` answer what still waits, where a stream is open. */

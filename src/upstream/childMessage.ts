@@ -4,9 +4,25 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { elementsOf, skipSpace } from '../mcp/jsonRanges.ts';
 import type { RpcId } from '../mcp/message.ts';
 
-export type ChildMessage =
-  | { kind: 'request' | 'notification'; method: string; progressToken: RpcId | undefined; bytes: Uint8Array }
-  | { kind: 'answer'; id: RpcId | null; bytes: Uint8Array };
+export type ChildRequest = { kind: 'request'; id: RpcId; method: string; params: JsonObject; bytes: Uint8Array };
+export type ChildNotification = {
+  kind: 'notification';
+  method: string;
+  params: JsonObject;
+  /** Of `notifications/progress`. */
+  progressToken: RpcId | undefined;
+  bytes: Uint8Array;
+};
+export type ChildAnswer = {
+  kind: 'answer';
+  id: RpcId | null;
+  /** Of an error. */
+  code: number | undefined;
+  /** Of a result; empty for anything but an object. */
+  result: JsonObject;
+  bytes: Uint8Array;
+};
+export type ChildMessage = ChildRequest | ChildNotification | ChildAnswer;
 
 /** The messages of a line (a batch has several), or `undefined` when it is noise. */
 export function readChildLine(line: string, bytes: Uint8Array): ChildMessage[] | undefined {
@@ -31,17 +47,24 @@ function readOne(value: JsonValue, bytes: Uint8Array): ChildMessage | undefined 
   if (!isJsonObject(value) || value['jsonrpc'] !== '2.0') return undefined;
   const { id, method } = value;
   if (typeof method === 'string') {
-    const kind = id === undefined || id === null ? 'notification' : 'request';
-    return { kind, method, progressToken: progressTokenOf(method, value), bytes };
+    const params = isJsonObject(value['params']) ? value['params'] : {};
+    if (isId(id)) return { kind: 'request', id, method, params, bytes };
+    return { kind: 'notification', method, params, progressToken: progressTokenOf(method, params), bytes };
   }
-  if (!Object.hasOwn(value, 'result') && !Object.hasOwn(value, 'error')) return undefined;
-  return { kind: 'answer', id: isId(id) ? id : null, bytes };
+  const { result, error } = value;
+  if (result === undefined && error === undefined) return undefined;
+  const code = isJsonObject(error) && typeof error['code'] === 'number' ? error['code'] : undefined;
+  return {
+    kind: 'answer',
+    id: isId(id) ? id : null,
+    code: error === undefined ? undefined : (code ?? 0),
+    result: isJsonObject(result) ? result : {},
+    bytes,
+  };
 }
 
-function progressTokenOf(method: string, value: JsonObject): RpcId | undefined {
-  if (method !== 'notifications/progress' || !isJsonObject(value['params'])) return undefined;
-  const token = value['params']['progressToken'];
-  return isId(token) ? token : undefined;
+function progressTokenOf(method: string, { progressToken }: JsonObject): RpcId | undefined {
+  return method === 'notifications/progress' && isId(progressToken) ? progressToken : undefined;
 }
 
 function isId(id: JsonValue | undefined): id is RpcId {

@@ -9,6 +9,8 @@ export type SseBodyOptions = {
   clock: Clock;
   /** Bytes that may wait before {@link SseBodyOptions.onFull} is called. */
   queueBytes: number;
+  /** Where the source cannot be left unread: of more that waits, nothing is taken and the stream is ended. */
+  maxQueueBytes?: number;
   stallMs: number;
   onFull: () => void;
   /** The other direction of `onFull`; also called when it ends while full. */
@@ -38,14 +40,15 @@ export class SseBody extends Readable {
     });
   }
 
-  /** One message as an event. Its bytes stay what they are. */
-  event(id: string, data: Uint8Array): void {
+  /** One message as an event, with an id where it can be resumed from. Its bytes stay what they are. */
+  event(id: string | undefined, data: Uint8Array): void {
+    const named = id === undefined ? {} : { id };
     if (data.includes(CR)) {
       // Between tokens JSON may hold a CR, which would end the data line.
-      this.#write(encoder.encode(formatSse({ type: 'message', id, data: Buffer.from(data).toString('utf8') })));
+      this.#write(encoder.encode(formatSse({ type: 'message', ...named, data: Buffer.from(data).toString('utf8') })));
       return;
     }
-    const head = encoder.encode(`event: message\nid: ${id}\ndata: `);
+    const head = encoder.encode(`event: message\n${id === undefined ? '' : `id: ${id}\n`}data: `);
     const whole = new Uint8Array(head.length + data.length + 2);
     whole.set(head);
     whole.set(data, head.length);
@@ -79,6 +82,10 @@ export class SseBody extends Readable {
 
   #write(bytes: Uint8Array): void {
     if (this.destroyed || this.#finished) return;
+    if (this.readableLength > (this.#options.maxQueueBytes ?? Infinity)) {
+      this.destroy(new TunnelError('LIMIT', 'the agent reads more slowly than a shared server writes'));
+      return;
+    }
     let hasRoom = true;
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) hasRoom = this.push(bytes.subarray(at, at + PIECE_BYTES));
     if (hasRoom || this.#full) return;

@@ -3,10 +3,19 @@
 export type StdioLimits = {
   /** MCP sessions, each with a process, at the same time. The longest idle one is ended for a new one; else 503. */
   maxSessions: number;
+  /** Of one principal; its own longest idle one is ended for a new one, else 503. Nobody crowds out another. */
+  maxSessionsPerPrincipal: number;
   /** A session without open stream and running call is ended after this. The agent gets 404 and initialises again. */
   idleMs: number;
   /** From the start of the command to its answer to `initialize`. */
   startTimeoutMs: number;
+  /** How often in a row a server that died is started again; then its sessions are 404. */
+  maxRestarts: number;
+  /** A server that lived this long begins its count of restarts anew. */
+  stableMs: number;
+  /** The wait before a second restart in a row, growing to `restartMaxMs`, drawn by chance below that. */
+  restartBaseMs: number;
+  restartMaxMs: number;
   /** Longest line a server may write. A longer one is dropped, and the calls that may have waited for it fail. */
   maxLineBytes: number;
   /** Calls of one session without an answer; one more gets 429. */
@@ -20,6 +29,8 @@ export type StdioLimits = {
   maxReplayBytes: number;
   /** Bytes waiting for a slow agent before the server's stdout is left unread. */
   streamQueueBytes: number;
+  /** Bytes that wait for a slow agent of a shared server, which waits for nobody; of more, its stream is ended. */
+  sharedQueueBytes: number;
   /** An agent that reads nothing for this long while bytes wait has its stream ended. */
   stallMs: number;
   /** Lines on stdout that are no messages before the first message; more, and it is no MCP server. */
@@ -32,8 +43,13 @@ export type StdioLimits = {
 
 export const stdioLimits: StdioLimits = {
   maxSessions: 32,
+  maxSessionsPerPrincipal: 24,
   idleMs: 15 * 60_000,
   startTimeoutMs: 30_000,
+  maxRestarts: 5,
+  stableMs: 30_000,
+  restartBaseMs: 500,
+  restartMaxMs: 15_000,
   maxLineBytes: 65 * 1024 * 1024,
   maxPendingRequests: 256,
   maxUnreadInputBytes: 16 * 1024 * 1024,
@@ -41,6 +57,7 @@ export const stdioLimits: StdioLimits = {
   maxReplayEvents: 1_000,
   maxReplayBytes: 4 * 1024 * 1024,
   streamQueueBytes: 1024 * 1024,
+  sharedQueueBytes: 4 * 1024 * 1024,
   stallMs: 30_000,
   maxNoiseLines: 1_000,
   stderrTailLines: 20,

@@ -1,45 +1,50 @@
-// One MCP session of the Streamable HTTP transport (≤ 2025-11-25) over one child process: which message of the child
-// belongs to which stream of the agent. Ids are never changed; both sides number their requests as they like.
+// One MCP session of the Streamable HTTP transport (≤ 2025-11-25) in front of a server that speaks in lines: which
+// message of the server belongs to which stream of the agent. It stays when the server behind it is started again.
 import type { Clock, TimerHandle } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import { isId } from '../mcp/classify.ts';
 import { elementsOf, skipSpace } from '../mcp/jsonRanges.ts';
 import type { RpcId, RpcMessage } from '../mcp/message.ts';
+import { failures } from '../mcp/failures.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import { AgentStream } from './agentStream.ts';
 import { accepted, refuse, sseAnswer } from './answers.ts';
 import { Call } from './call.ts';
-import type { ChildMessage } from './childMessage.ts';
-import type { Exit } from './childProcess.ts';
+import type { ChildAnswer, ChildMessage } from './childMessage.ts';
 import { EventStore } from './eventStore.ts';
 import { sentenceForAgents } from './forAgents.ts';
-import type { MessagePipe } from './messagePipe.ts';
+import { ReadingCalls } from './readingCalls.ts';
+import type { Initialised, OpenSessionServer, SessionServer } from './sessionServer.ts';
 import { SseBody } from './sseBody.ts';
-import { StdioChild } from './stdioChild.ts';
 import type { StdioLimits } from './stdioLimits.ts';
 import type { UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 export type StdioSessionOptions = {
   id: string;
-  process: MessagePipe;
+  /** Whose it is. */
+  principal: string;
+  open: OpenSessionServer;
   clock: Clock;
   limits: StdioLimits;
+  /** Sends calls that only read again when the server was started again before it answered. */
+  replaysReads: boolean;
   emit: (event: UpstreamEvent) => void;
-  /** It can serve no more: the child ended, or nobody used it for `idleMs`. */
-  onOver: () => void;
+  /** It can serve no more: the server is gone, or nobody used it for `idleMs`. */
+  onOver: (reason: TunnelError) => void;
 };
 
 const GET_STREAM = 'g';
 /** Below this, streams that nobody can resume are not looked for. */
 const fewStreams = 64;
 
-type Initialising = { id: RpcId; resolve: (answer: Uint8Array) => void; reject: (error: TunnelError) => void };
+type Request = RpcMessage & { kind: 'request' };
 
 export class StdioSession {
   readonly id: string;
+  readonly principal: string;
   readonly #options: StdioSessionOptions;
-  readonly #child: StdioChild;
+  #server: SessionServer | undefined;
   readonly #store: EventStore;
   readonly #getStream: AgentStream;
   readonly #streams = new Map<string, AgentStream>();
@@ -48,30 +53,36 @@ export class StdioSession {
   /** Withdrawn, but the server may answer all the same: not to be taken for the answer to another call. */
   readonly #withdrawn = new Set<RpcId>();
   readonly #bodies = new Set<SseBody>();
+  readonly #reads = new ReadingCalls();
   #posts = 0;
   #running = 0;
   #idle: TimerHandle | undefined;
   #usedMs = 0;
-  #initialising: Initialising | undefined;
   #over: TunnelError | undefined;
 
   constructor(options: StdioSessionOptions) {
     this.id = options.id;
+    this.principal = options.principal;
     this.#options = options;
     const { limits } = options;
     this.#store = new EventStore(limits.maxReplayEvents, limits.maxReplayBytes);
     this.#getStream = new AgentStream(GET_STREAM, this.#store);
     this.#streams.set(GET_STREAM, this.#getStream);
-    this.#child = new StdioChild(options.process, limits, {
-      onMessage: (message) => this.#fromChild(message),
-      onNoise: (line) => options.emit({ kind: 'noise', sessionId: options.id, line }),
-      onStderr: (line) => options.emit({ kind: 'stderr', sessionId: options.id, line }),
+    this.#usedMs = options.clock.now();
+  }
+
+  /** Has a server for itself, or its share of one. Throws `UPSTREAM_START`. */
+  async start(): Promise<void> {
+    this.#server = await this.#options.open(this, {
+      onMessage: (message) => this.#fromServer(message),
       onOverlong: (error) => this.#failCalls(error, rpcCode.limitReached),
-      onBabble: () => void this.#end(this.#startFailure('prints text that is not MCP')),
-      onExit: (exit) => this.#exited(exit),
+      onInterrupted: () => this.#interrupted(),
+      onResumed: (changes) => {
+        for (const change of changes) this.#unrelated(Buffer.from(change));
+      },
+      onOver: (reason) => this.#close(reason),
     });
-    const { pid } = this.#child;
-    options.emit({ kind: 'started', sessionId: options.id, ...(pid === undefined ? {} : { pid }) });
+    if (this.#over) await this.#server.end(); // It was ended while it started.
   }
 
   /** Milliseconds since the epoch at which it was last used; `undefined` while it is in use. */
@@ -84,25 +95,13 @@ export class StdioSession {
   }
 
   /** Sends `initialize` and gives the server's answer as it stands. Throws `UPSTREAM_START`, `CANCELLED`. */
-  async initialize(id: RpcId, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const { clock, limits } = this.#options;
-    const seconds = limits.startTimeoutMs / 1000;
-    const timer = clock.after(limits.startTimeoutMs, () => {
-      void this.#end(this.#startFailure(`did not answer initialize within ${seconds} s`));
-    });
-    const leave = (): void => void this.#end(new TunnelError('CANCELLED', 'the agent left during initialize'));
-    signal.addEventListener('abort', leave, { once: true });
+  async initialize(request: Request, body: Uint8Array, signal: AbortSignal): Promise<Initialised> {
+    this.#running += 1;
     try {
-      return await new Promise<Uint8Array>((resolve, reject) => {
-        if (this.#over) return reject(this.#over);
-        this.#initialising = { id, resolve, reject };
-        this.#child.send(body);
-        if (signal.aborted) leave();
-      });
+      if (this.#over) throw this.#over;
+      return await this.#server!.initialize(request, body, signal);
     } finally {
-      timer.cancel();
-      signal.removeEventListener('abort', leave);
-      this.#initialising = undefined;
+      this.#running -= 1;
       this.#used();
     }
   }
@@ -118,10 +117,14 @@ export class StdioSession {
     if (first !== null && this.#calls.size + requests.length > maxPendingRequests) {
       return refuse.tooManyCalls(maxPendingRequests, first);
     }
-    if (!this.#child.hasRoom) return refuse.notReading(first);
+    const server = this.#server!;
+    if (!server.hasRoom) return refuse.notReading(first);
 
-    const call = requests.length === 0 ? undefined : this.#beginCall(requests, mayPrime);
-    for (const line of linesOf(request.messages, body)) this.#child.send(line);
+    const lines = linesOf(request.messages, body);
+    const send = (): void => request.messages.forEach((message, index) => server.send(message, lines[index]!));
+    const replays = this.#options.replaysReads && requests.every((asked) => this.#reads.has(asked));
+    const call = requests.length === 0 ? undefined : this.#beginCall(requests, mayPrime, replays ? send : undefined);
+    send();
     for (const message of request.messages) this.#noteCancellation(message);
     this.#used();
     return call ? this.#answerOf(call, request.signal) : accepted();
@@ -139,14 +142,15 @@ export class StdioSession {
     return sseAnswer(body, this.id);
   }
 
-  /** Ends the child and every stream. Idempotent; resolves when no process is left. */
-  async end(): Promise<void> {
-    await this.#end(new TunnelError('UPSTREAM_EXITED', 'the session was ended'));
+  /** Ends its server and every stream. Idempotent; resolves when no process of its own is left. */
+  async end(reason = new TunnelError('UPSTREAM_EXITED', 'the session was ended')): Promise<void> {
+    this.#close(reason);
+    await this.#server?.end();
   }
 
-  async #end(reason: TunnelError): Promise<void> {
-    this.#close(reason);
-    await this.#child.end();
+  /** Ends the process behind it and starts it anew; the session stays. */
+  restart(why: string): void {
+    this.#server?.restart(why);
   }
 
   /** Everybody who waits is told; from here on the session does not exist. */
@@ -154,35 +158,23 @@ export class StdioSession {
     if (this.#over) return;
     this.#over = reason;
     this.#idle?.cancel();
-    this.#initialising?.reject(reason);
     this.#failCalls(reason, rpcCode.upstreamUnavailable);
     for (const stream of this.#streams.values()) stream.finish();
-    this.#options.onOver();
+    this.#options.onOver(reason);
   }
 
-  #exited(exit: Exit): void {
-    this.#options.emit({ kind: 'exited', sessionId: this.id, ...exit });
-    if (this.#over) return;
-    const how = exit.signal === null ? `ended with code ${exit.code}` : `was ended by ${exit.signal}`;
-    if (this.#initialising) this.#close(this.#startFailure(`${how} before it answered initialize`));
-    else this.#close(new TunnelError('UPSTREAM_EXITED', `the server ${how}`, { data: this.#stderr() }));
+  /** Calls under way are not sent again unless they only read: their agents decide. */
+  #interrupted(): void {
+    const calls = new Set(this.#calls.values());
+    this.#withdrawn.clear(); // Nobody is left who could answer them.
+    for (const call of calls) {
+      if (call.replay()) continue;
+      for (const id of call.waiting) this.#calls.delete(id);
+      call.interrupt(restartedText);
+    }
   }
 
-  #startFailure(what: string): TunnelError {
-    const { noise, stderr } = this.#child.lastWords;
-    const shown = noise ?? stderr.findLast((line) => /error|cannot|fail|fatal/i.test(line)) ?? stderr.at(-1);
-    const words =
-      shown === undefined
-        ? ''
-        : `; ${noise === undefined ? 'its last words' : 'it printed'}: ${shown.trim().slice(0, 200)}`;
-    return new TunnelError('UPSTREAM_START', `the server ${what}${words}`, { data: this.#stderr() });
-  }
-
-  #stderr(): { stderr: string[] } {
-    return { stderr: this.#child.lastWords.stderr };
-  }
-
-  #beginCall(requests: readonly Extract<RpcMessage, { kind: 'request' }>[], mayPrime: boolean): Call {
+  #beginCall(requests: readonly Request[], mayPrime: boolean, replay: (() => void) | undefined): Call {
     this.#posts += 1;
     const stream = new AgentStream(`p${this.#posts}`, this.#store);
     this.#forgetOldStreams();
@@ -196,6 +188,7 @@ export class StdioSession {
       jsonAnswerMs: this.#options.limits.jsonAnswerMs,
       mayPrime,
       makeBody: () => this.#makeBody(),
+      ...(replay ? { replay } : {}),
     });
     for (const { id } of requests) this.#calls.set(id, call);
     return call;
@@ -229,9 +222,9 @@ export class StdioSession {
     call.cancelled(id);
   }
 
-  #fromChild(message: ChildMessage): void {
-    if (message.kind === 'answer') return this.#answer(message.id, message.bytes);
-    const { progressToken } = message;
+  #fromServer(message: ChildMessage): void {
+    if (message.kind === 'answer') return this.#answer(message);
+    const progressToken = message.kind === 'notification' ? message.progressToken : undefined;
     const call =
       progressToken === undefined
         ? undefined
@@ -240,10 +233,7 @@ export class StdioSession {
     else this.#unrelated(message.bytes);
   }
 
-  #answer(id: RpcId | null, bytes: Uint8Array): void {
-    if (this.#initialising && (id ?? this.#initialising.id) === this.#initialising.id) {
-      return this.#initialising.resolve(bytes);
-    }
+  #answer({ id, bytes, result }: ChildAnswer): void {
     // An error without id answers a message the server could not read: the only one there is, if there is but one.
     const asked = id ?? (this.#calls.size === 1 ? this.#calls.keys().next().value! : undefined);
     if (asked === undefined) return this.#unrelated(bytes);
@@ -254,6 +244,7 @@ export class StdioSession {
       return;
     }
     this.#calls.delete(asked);
+    if (this.#options.replaysReads) this.#reads.learn(result);
     call.answer(asked, bytes);
   }
 
@@ -275,9 +266,10 @@ export class StdioSession {
     const body: SseBody = new SseBody({
       clock,
       queueBytes: limits.streamQueueBytes,
+      ...(this.#server!.canWait ? {} : { maxQueueBytes: limits.sharedQueueBytes }),
       stallMs: limits.stallMs,
-      onFull: () => this.#child.pause(),
-      onDrained: () => this.#child.resume(),
+      onFull: () => this.#server!.pause(),
+      onDrained: () => this.#server!.resume(),
       onGone: () => {
         this.#bodies.delete(body);
         this.#used();
@@ -305,7 +297,12 @@ export class StdioSession {
   }
 }
 
-/** What the child reads as lines: the body itself, or the messages of a batch one by one. */
+function restartedText(id: RpcId): string {
+  const { rpc, sentence } = failures.SERVER_RESTARTED;
+  return rpcErrorText(id, rpc, sentence, { retryable: true });
+}
+
+/** What the server reads as lines: the body itself, or the messages of a batch one by one. */
 function linesOf(messages: readonly RpcMessage[], body: Buffer): Uint8Array[] {
   if (messages.length === 1 && body[skipBytes(body)] !== 0x5b) return [body];
   const text = body.toString('utf8');
@@ -318,7 +315,7 @@ function skipBytes(body: Buffer): number {
   return at;
 }
 
-function progressTokenOf(request: Extract<RpcMessage, { kind: 'request' }>): RpcId[] {
+function progressTokenOf(request: Request): RpcId[] {
   const meta = isJsonObject(request.params) ? request.params['_meta'] : undefined;
   const token = isJsonObject(meta) ? meta['progressToken'] : undefined;
   return isId(token) ? [token] : [];

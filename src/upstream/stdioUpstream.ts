@@ -1,22 +1,29 @@
 // A command that speaks MCP over stdio, shown to the gateway as a server of the Streamable HTTP transport
 // (≤ 2025-11-25): each MCP session has a process of its own, from `initialize` to DELETE, idleness or its end.
 import { randomUUID } from 'node:crypto';
-import { systemClock, type Clock } from '../core/clock.ts';
+import { systemClock, type Clock, type Random } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
-import { isJsonObject, type JsonValue } from '../core/json.ts';
-import type { RpcId } from '../mcp/message.ts';
+import { failureOf } from '../mcp/failures.ts';
+import type { RpcMessage } from '../mcp/message.ts';
 import { ended, jsonAnswer, refuse } from './answers.ts';
 import { startServer, type ServerCommand } from './childProcess.ts';
 import type { OpenPipe } from './messagePipe.ts';
+import { OwnServer } from './ownServer.ts';
 import { ProcessGuardian } from './processGuardian.ts';
+import { roomFor } from './sessionRoom.ts';
+import type { OpenSessionServer } from './sessionServer.ts';
+import { checkStdio } from './stdioCheck.ts';
 import { stdioLimits, type StdioLimits } from './stdioLimits.ts';
 import { StdioSession } from './stdioSession.ts';
 import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 export type StdioUpstreamOptions = ServerCommand & {
   clock?: Clock;
+  random?: Random;
   limits?: Partial<StdioLimits>;
+  /** Calls that only read, by the server's own word, are sent again after a restart; off by default. */
+  replaysReads?: boolean;
   /** One for all servers of a helper; absent: one of its own. */
   guardian?: ProcessGuardian;
   /** Opens what carries a session's messages; absent: the command is started. */
@@ -25,39 +32,39 @@ export type StdioUpstreamOptions = ServerCommand & {
 
 /** Revisions whose transport this front speaks; agents that name none are taken for 2025-03-26. */
 const VERSIONS: ReadonlySet<string> = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']);
+/** Ended sessions of which the reason is remembered; the oldest are only unknown. */
+const maxRemembered = 256;
 const PRIMING_SINCE = '2025-11-25';
 
 export class StdioUpstream implements Upstream {
   readonly kind = 'stdio';
+  readonly #options: StdioUpstreamOptions;
   readonly #open: OpenPipe;
   readonly #clock: Clock;
   readonly #limits: StdioLimits;
   readonly #guardian: ProcessGuardian;
-  readonly #ownsGuardian: boolean;
   readonly #sessions = new Map<string, StdioSession>();
-  readonly #starting = new Set<Promise<StdioSession>>();
+  /** Sessions that ended by themselves, and what their agents read of it. */
+  readonly #gone = new Map<string, string>();
+  readonly #starting = new Set<Promise<unknown>>();
   readonly #ending = new Set<Promise<void>>();
   readonly #events = new Emitter<UpstreamEvent>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: StdioUpstreamOptions) {
     const { command, args, env, cwd } = options;
+    this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#limits = { ...stdioLimits, ...options.limits };
     this.#guardian = options.guardian ?? new ProcessGuardian();
-    this.#ownsGuardian = options.guardian === undefined;
     this.#open = options.open ?? (() => startServer({ command, args, env, cwd }, this.#guardian, this.#clock));
   }
 
   /** The process it starts is ended again: what an agent negotiates cannot be known before there is one. */
   async check(signal: AbortSignal): Promise<void> {
-    const session = await this.#start();
-    try {
-      const answer = await session.initialize(0, Buffer.from(JSON.stringify(CHECK)), signal);
-      refuseBadAnswer(answer);
-    } finally {
-      this.#end(session);
-    }
+    await this.#tracked(
+      checkStdio({ ...this.#lifeOptions(), signal: AbortSignal.any([signal, this.#closing.signal]) }),
+    );
   }
 
   async forward(request: UpstreamRequest): Promise<UpstreamResponse> {
@@ -69,16 +76,21 @@ export class StdioUpstream implements Upstream {
     return this.#events.on(listener);
   }
 
+  /** Ends every process and starts it anew; sessions stay. `why` is for the developer. */
+  restart(why: string): void {
+    for (const session of this.#sessions.values()) session.restart(why);
+  }
+
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     for (const session of this.#sessions.values()) this.#end(session);
     // What was being started when it closed ends on arrival.
     while (this.#starting.size + this.#ending.size > 0) await Promise.allSettled([...this.#starting, ...this.#ending]);
-    if (this.#ownsGuardian) await this.#guardian.close();
+    if (this.#options.guardian === undefined) await this.#guardian.close();
   }
 
   async #post(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const { headers, messages, sessionId } = request;
+    const { headers, messages, sessionId, principal } = request;
     if (!/^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '')) return refuse.contentType();
     if (!accepts(headers, 'application/json') || !accepts(headers, 'text/event-stream')) return refuse.acceptPost();
     if (!knowsVersion(headers)) return refuse.protocolVersion();
@@ -86,50 +98,89 @@ export class StdioUpstream implements Upstream {
     const initialize = messages.find((message) => message.kind === 'request' && message.method === 'initialize');
     if (initialize?.kind === 'request') {
       // A stale session id beside it is normal: the agent begins anew.
-      return messages.length > 1 ? refuse.initializeInBatch() : this.#initialize(initialize.id, request);
+      return messages.length > 1 ? refuse.initializeInBatch() : this.#initialize(initialize, request);
     }
     if (sessionId === undefined) return refuse.noSession();
-    const session = this.#sessions.get(sessionId);
-    if (!session) return refuse.unknownSession();
+    const session = this.#find(sessionId, principal);
+    if (!session) return refuse.unknownSession(this.#gone.get(sessionId));
     return session.post(request, (headers['mcp-protocol-version'] ?? '') >= PRIMING_SINCE);
   }
 
-  async #initialize(id: RpcId, { body, signal }: UpstreamRequest): Promise<UpstreamResponse> {
-    if (!this.#makeRoom()) return refuse.tooManySessions(this.#limits.maxSessions, id);
-    const session = await this.#start();
+  async #initialize(
+    initialize: RpcMessage & { kind: 'request' },
+    { body = Buffer.alloc(0), signal, principal }: UpstreamRequest,
+  ): Promise<UpstreamResponse> {
+    if (!this.#makeRoom(principal)) return refuse.tooManySessions(initialize.id);
+    const session = this.#add(principal);
     try {
-      const answer = await session.initialize(id, body ?? Buffer.alloc(0), signal);
-      if (isFailure(answer)) {
-        this.#end(session); // Refused: there is no session, and the agent reads why.
-        return jsonAnswer(200, answer);
-      }
-      return jsonAnswer(200, answer, { 'mcp-session-id': session.id });
+      await this.#tracked(session.start());
+      const { bytes, failed } = await session.initialize(initialize, body, signal);
+      if (!failed) return jsonAnswer(200, bytes, { 'mcp-session-id': session.id });
+      this.#end(session); // Refused: there is no session, and the agent reads why.
+      return jsonAnswer(200, bytes);
     } catch (error) {
       this.#end(session);
       throw error;
     }
   }
 
-  #get({ headers, sessionId }: UpstreamRequest): UpstreamResponse {
+  #get({ headers, sessionId, principal }: UpstreamRequest): UpstreamResponse {
     if (!accepts(headers, 'text/event-stream')) return refuse.acceptGet();
     if (sessionId === undefined) return refuse.noStream();
-    const session = this.#sessions.get(sessionId);
-    if (!session) return refuse.unknownSession();
+    const session = this.#find(sessionId, principal);
+    if (!session) return refuse.unknownSession(this.#gone.get(sessionId));
     if (!knowsVersion(headers)) return refuse.protocolVersion();
     return session.openStream(headers['last-event-id'] || undefined);
   }
 
-  #delete({ headers, sessionId }: UpstreamRequest): UpstreamResponse {
+  #delete({ headers, sessionId, principal }: UpstreamRequest): UpstreamResponse {
     if (sessionId === undefined) return refuse.noSession();
-    const session = this.#sessions.get(sessionId);
-    if (!session) return refuse.unknownSession();
+    const session = this.#find(sessionId, principal);
+    if (!session) return refuse.unknownSession(this.#gone.get(sessionId));
     if (!knowsVersion(headers)) return refuse.protocolVersion();
     this.#end(session);
     return ended();
   }
 
-  async #start(): Promise<StdioSession> {
-    const starting = this.#startSession();
+  /** Another principal's session is answered like one that never was. */
+  #find(id: string, principal: string): StdioSession | undefined {
+    const session = this.#sessions.get(id);
+    return session?.principal === principal ? session : undefined;
+  }
+
+  #add(principal: string): StdioSession {
+    if (this.#closing.signal.aborted) throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
+    const session: StdioSession = new StdioSession({
+      id: randomUUID(),
+      principal,
+      open: this.#openServer,
+      clock: this.#clock,
+      limits: this.#limits,
+      replaysReads: this.#options.replaysReads ?? false,
+      emit: (event) => this.#events.emit(event),
+      onOver: (reason) => {
+        this.#remember(session.id, reason);
+        this.#end(session);
+      },
+    });
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  readonly #openServer: OpenSessionServer = ({ id }, events) =>
+    OwnServer.start({ ...this.#lifeOptions(), sessionId: id, events });
+
+  #lifeOptions(): Pick<Parameters<typeof OwnServer.start>[0], 'open' | 'clock' | 'random' | 'limits' | 'emit'> {
+    return {
+      open: this.#open,
+      clock: this.#clock,
+      random: this.#options.random ?? Math.random,
+      limits: this.#limits,
+      emit: (event) => this.#events.emit(event),
+    };
+  }
+
+  async #tracked<T>(starting: Promise<T>): Promise<T> {
     this.#starting.add(starting);
     try {
       return await starting;
@@ -138,21 +189,11 @@ export class StdioUpstream implements Upstream {
     }
   }
 
-  async #startSession(): Promise<StdioSession> {
-    if (this.#closed) throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
-    const process = await this.#open();
-    const session: StdioSession = new StdioSession({
-      id: randomUUID(),
-      process,
-      clock: this.#clock,
-      limits: this.#limits,
-      emit: (event) => this.#events.emit(event),
-      onOver: () => this.#end(session),
-    });
-    this.#sessions.set(session.id, session);
-    if (!this.#closed) return session;
-    this.#end(session);
-    throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
+  /** Only what its agent should read: that a session was ended or unused says nothing. */
+  #remember(id: string, { code, data }: TunnelError): void {
+    if (data?.['failure'] === undefined) return;
+    this.#gone.set(id, failureOf({ code, data }).sentence);
+    if (this.#gone.size > maxRemembered) this.#gone.delete(this.#gone.keys().next().value!);
   }
 
   /** Forgets the session at once; its processes are waited for by `close`. */
@@ -163,42 +204,12 @@ export class StdioUpstream implements Upstream {
     void ending.finally(() => this.#ending.delete(ending));
   }
 
-  /** For one more session, the one idle for longest has to go where there are too many. */
-  #makeRoom(): boolean {
-    if (this.#sessions.size + this.#starting.size < this.#limits.maxSessions) return true;
-    let oldest: StdioSession | undefined;
-    for (const session of this.#sessions.values()) {
-      const { idleSinceMs } = session;
-      if (idleSinceMs !== undefined && idleSinceMs < (oldest?.idleSinceMs ?? Infinity)) oldest = session;
-    }
-    if (!oldest) return false;
-    this.#end(oldest);
-    return true;
+  /** For one more session, one of its own principal has to go, or of whoever has most. */
+  #makeRoom(principal: string): boolean {
+    const room = roomFor(principal, [...this.#sessions.values()], this.#limits);
+    if (room.kind === 'taken') this.#end(room.from);
+    return room.kind !== 'none';
   }
-}
-
-const CHECK = {
-  jsonrpc: '2.0',
-  id: 0,
-  method: 'initialize',
-  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'mcp-tunnel', version: '0' } },
-};
-
-function refuseBadAnswer(answer: Uint8Array): void {
-  const { result, error } = parsed(answer);
-  if (isJsonObject(result) && typeof result['protocolVersion'] === 'string') return;
-  const message =
-    isJsonObject(error) && typeof error['message'] === 'string' ? `: ${error['message'].slice(0, 200)}` : '';
-  throw new TunnelError('UPSTREAM_PROTOCOL', `the server did not accept initialize${message}`);
-}
-
-function isFailure(answer: Uint8Array): boolean {
-  return parsed(answer)['error'] !== undefined;
-}
-
-/** An answer that was parsed before: it is an object. */
-function parsed(answer: Uint8Array): { [key: string]: JsonValue } {
-  return JSON.parse(Buffer.from(answer).toString('utf8')) as { [key: string]: JsonValue };
 }
 
 function knowsVersion(headers: Record<string, string>): boolean {

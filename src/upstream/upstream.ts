@@ -1,7 +1,7 @@
 // The one contract between the gateway and whatever speaks MCP behind it. A stdio child and an HTTP listener look the
 // same from here: a request of the Streamable HTTP transport goes in, an HTTP answer with a byte stream comes out.
 import type { Readable } from 'node:stream';
-import type { ExchangeFlag } from '../mcp/exchange.ts';
+import type { Direction, ExchangeFlag } from '../mcp/exchange.ts';
 import type { Era, RpcMessage } from '../mcp/message.ts';
 
 export type UpstreamRequest = {
@@ -15,13 +15,20 @@ export type UpstreamRequest = {
   sessionId?: string;
   /** The HTTP+SSE session (2024-11-05) whose message endpoint this was sent to; it has no `sessionId` then. */
   sseSession?: string;
+  /** The address that the agent was given is a credential: no answer repeats it. */
+  isSecretAddress?: boolean;
   /** What the agent speaks. */
   era: Era;
   /** Whose request it is; nothing is ever shared between two of them. */
   principal: string;
   /** Aborted when the agent has left. */
   signal: AbortSignal;
+  /** Hears what was said to and by the server where that is not what the agent said and heard. */
+  note?: (form: TranslatedForm) => void;
 };
+
+/** A message in the form of the server's era. */
+export type TranslatedForm = { direction: Direction; text: string };
 
 export type UpstreamResponse = {
   status: number;
@@ -41,8 +48,8 @@ export type UpstreamEvent =
   | { kind: 'noise'; sessionId?: string; line: string }
   | { kind: 'started'; sessionId?: string; pid?: number }
   | { kind: 'exited'; sessionId?: string; code: number | null; signal: string | null }
-  /** A listener that was there takes no connection, or forgot this session. */
-  | { kind: 'away'; sessionId?: string }
+  /** A listener that was there takes no connection, or forgot this session; a child ended and is started again. */
+  | { kind: 'away'; sessionId?: string; reason?: string }
   /** It is there again, and so is the session. */
   | { kind: 'returned'; sessionId?: string; awayMs: number };
 
