@@ -283,6 +283,7 @@ export class Gateway {
       tunnel: this.#options.tunnel,
       direction: 'agent-to-server',
       kind: 'http',
+      stranger: true,
       httpMethod: request.method ?? '',
       path: recordedPath(request, this.#door.oauth),
       visitor: arrival.visitor,
