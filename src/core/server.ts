@@ -6,16 +6,46 @@ export type ServerTransport =
   | { kind: 'stdio'; command: string; args: string[]; env: Record<string, string | null>; cwd: string }
   | { kind: 'http'; url: string; headers: Record<string, string> };
 
-export type ServerFormat = 'vscode' | 'claude-code' | 'cursor' | 'command-line';
+/** Whose configuration declares it; `command-line` for one that was given whole. */
+export type ServerFormat =
+  | 'amazon-q'
+  | 'antigravity'
+  | 'claude-code'
+  | 'claude-desktop'
+  | 'cline'
+  | 'codex'
+  | 'command-line'
+  | 'continue'
+  | 'copilot'
+  | 'cursor'
+  | 'fx'
+  | 'gemini'
+  | 'goose'
+  | 'grok'
+  | 'jetbrains'
+  | 'kilo'
+  | 'kimi'
+  | 'kiro'
+  | 'lm-studio'
+  | 'mastra'
+  | 'mcporter'
+  | 'opencode'
+  | 'pi'
+  | 'roo'
+  | 'vscode'
+  | 'windsurf'
+  | 'zed';
 
-/** Where a server's definition stands. `line` counts from 1. */
-export type ServerSource = { format: ServerFormat; file?: string; line?: number };
+/** Where a server's definition stands: in the workspace, or among what the user has for every workspace. `line` counts from 1. */
+export type ServerSource = { format: ServerFormat; scope?: 'workspace' | 'user'; file?: string; line?: number };
 
 export type DiscoveredServer = {
   /** Stable: made from file and name. */
   id: string;
   name: string;
   source: ServerSource;
+  /** Other files that declare the very same server. */
+  alsoIn?: ServerSource[];
   transport: ServerTransport;
   /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
   problem?: string;

@@ -1,46 +1,112 @@
-// Finds the MCP servers that the files of some workspace folders define. Reads only; nothing found is run.
+// Finds the MCP servers that configuration files define: those of some workspace folders, and those that the user has
+// for every workspace. Reads only; nothing found is run.
 import { homedir } from 'node:os';
-import { join, resolve, sep } from 'node:path';
-import type { ConfigReader } from './configReader.ts';
-import { formats } from './formats.ts';
+import { resolve, sep } from 'node:path';
+import type { DiscoveredServer, DiscoveryProblem, ServerList } from '../core/server.ts';
+import { formats, type ConfigFormat } from './formats.ts';
+import { filesAt, userFolder, type Platform } from './places.ts';
+import { readConfig } from './readConfig.ts';
 import { resolveEntry } from './resolveEntry.ts';
-import type { ServerList } from '../core/server.ts';
 import { readTextFile } from './textFile.ts';
 
 /** Workspace folders looked into; a window with more shows the servers of the first. */
 export const maxFolders = 64;
+
+/** Servers in one list; what comes after is left out and said so. */
+export const maxServers = 2_000;
+
+/** One file that may define servers, and how to read it. */
+type Candidate = { file: string; format: ConfigFormat; scope: 'workspace' | 'user'; folder: string };
 
 /** Never rejects: what cannot be read is in `problems`, and the other files are still read. */
 export async function discover(
   folders: readonly string[],
   env: Record<string, string | undefined>,
   home: string = homedir(),
+  platform: NodeJS.Platform = process.platform,
 ): Promise<ServerList> {
-  const roots = [...new Set(folders.map((folder) => resolve(folder)))].slice(0, maxFolders);
-  const reads = roots.flatMap((folder) => formats.map((reader) => readConfig(reader, folder, roots, env, home)));
-  const lists = await Promise.all(reads);
-  return {
-    servers: lists.flatMap(({ servers }) => servers),
-    problems: lists.flatMap(({ problems }) => problems),
-  };
+  const roots = rootsOf(folders);
+  const candidates = await candidatesIn(roots, { env, home, platform });
+  const lists = await Promise.all(candidates.map((candidate) => serversOf(candidate, roots, env, home)));
+  return bounded(
+    merged(lists.flatMap(({ servers }) => servers)),
+    lists.flatMap(({ problems }) => problems),
+  );
 }
 
-async function readConfig(
-  reader: ConfigReader,
+export function rootsOf(folders: readonly string[]): string[] {
+  return [...new Set(folders.map((folder) => resolve(folder)))].slice(0, maxFolders);
+}
+
+/** Every file that counts, each once, those of the workspace first. */
+export async function candidatesIn(roots: readonly string[], platform: Platform): Promise<Candidate[]> {
+  const [first = platform.home] = roots;
+  const found = await Promise.all(
+    formats.flatMap((format) =>
+      format.places.flatMap(({ base, path }) =>
+        base === 'workspace'
+          ? roots.map((folder) => filesOf(format, 'workspace', folder, path, folder))
+          : [filesOf(format, 'user', userFolder(base, platform), path, first)],
+      ),
+    ),
+  );
+  const all = found.flat();
+  const seen = new Set<string>();
+  const once = ({ file, format }: Candidate): boolean => {
+    // The home folder opened as a workspace has the user's own files inside.
+    const key = JSON.stringify([file, format.dialect.at]);
+    return !seen.has(key) && Boolean(seen.add(key));
+  };
+  return [...all.filter(({ scope }) => scope === 'workspace'), ...all.filter(({ scope }) => scope === 'user')].filter(
+    once,
+  );
+}
+
+async function filesOf(
+  format: ConfigFormat,
+  scope: Candidate['scope'],
+  base: string,
+  path: readonly string[],
   folder: string,
+): Promise<Candidate[]> {
+  return (await filesAt(base, path)).map((file) => ({ file, format, scope, folder }));
+}
+
+async function serversOf(
+  { file, format, scope, folder }: Candidate,
   folders: readonly string[],
   env: Record<string, string | undefined>,
   home: string,
 ): Promise<ServerList> {
-  const file = join(folder, ...reader.path);
   const content = await readTextFile(file);
   if (content.kind === 'absent') return { servers: [], problems: [] };
   if (content.kind === 'problem') return { servers: [], problems: [{ file, message: content.message }] };
 
-  const { entries, faults, inputs } = reader.read(content.text);
+  const { entries, faults, inputs } = readConfig(content.text, format, folders);
   const values = { folder, folders, home, env, pathSeparator: sep, inputs };
+  const source = { format: format.format, scope, file };
   return {
-    servers: await Promise.all(entries.map((entry) => resolveEntry(entry, file, reader, values))),
+    servers: await Promise.all(entries.map((entry) => resolveEntry(entry, source, format.variables, values))),
     problems: faults.map((fault) => ({ file, ...fault })),
   };
+}
+
+/** The very same server under the same name in several files is one: the first file's, which also gives its id. */
+function merged(servers: readonly DiscoveredServer[]): DiscoveredServer[] {
+  const byMeaning = new Map<string, DiscoveredServer>();
+  for (const server of servers) {
+    const { name, transport, problem } = server;
+    const meaning = JSON.stringify([name, transport, problem]);
+    const first = byMeaning.get(meaning);
+    if (first) first.alsoIn = [...(first.alsoIn ?? []), server.source];
+    else byMeaning.set(meaning, server);
+  }
+  return [...byMeaning.values()];
+}
+
+function bounded(servers: DiscoveredServer[], problems: DiscoveryProblem[]): ServerList {
+  if (servers.length <= maxServers) return { servers, problems };
+  const file = servers[maxServers]?.source.file ?? '';
+  const message = `only the first ${maxServers} of ${servers.length} servers are listed`;
+  return { servers: servers.slice(0, maxServers), problems: [...problems, { file, message }] };
 }

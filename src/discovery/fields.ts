@@ -43,6 +43,19 @@ export class Fields {
     return this.#fault(node, `${this.#at(name)} must be true or false`, undefined);
   }
 
+  /** The object that stands there, if it is one. */
+  object(name: string): Fields | undefined {
+    const node = this.#values.get(name);
+    return node?.type === 'object' ? new Fields(this.#document, node, this.#at(name), this.#faults) : undefined;
+  }
+
+  /** As {@link record}, at the end of a path of objects; nothing where one of them is missing. */
+  recordAt(path: readonly string[], loose: boolean): [string, string | null][] {
+    const [first = '', ...rest] = path;
+    if (rest.length === 0) return this.record(first, loose);
+    return this.object(first)?.recordAt(rest, loose) ?? [];
+  }
+
   /** Names with texts. With `loose`, numbers and booleans count as text and `null` stays. */
   record(name: string, loose: boolean): [string, string | null][] {
     const node = this.#values.get(name);

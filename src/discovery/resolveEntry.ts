@@ -2,30 +2,30 @@
 // environment file read, relative folders anchored in the workspace. What is missing becomes the server's `problem`.
 import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
-import type { ConfigReader, ServerEntry } from './configReader.ts';
+import type { ServerEntry } from './configText.ts';
 import { parseEnvFile } from './envFile.ts';
-import type { DiscoveredServer, ServerTransport } from '../core/server.ts';
+import type { DiscoveredServer, ServerSource, ServerTransport } from '../core/server.ts';
 import { readTextFile } from './textFile.ts';
-import { resolveVariables, type VariableValues } from './variables.ts';
+import { fromEnv, resolveVariables, type VariableFamily, type VariableValues } from './variables.ts';
 
 export async function resolveEntry(
   entry: ServerEntry,
-  file: string,
-  reader: ConfigReader,
+  source: ServerSource & { file: string },
+  variables: VariableFamily,
   values: VariableValues,
 ): Promise<DiscoveredServer> {
   const problems = [...entry.problems];
   const fill = (text: string): string => {
-    const resolved = resolveVariables(text, reader.variables, values);
+    const resolved = resolveVariables(text, variables, values);
     problems.push(...resolved.problems);
     return resolved.text;
   };
-  const transport = await resolveTransport(entry, values.folder, fill, problems);
+  const transport = await resolveTransport(entry, values, fill, problems);
 
   const server: DiscoveredServer = {
-    id: serverId(file, entry.name),
+    id: serverId(source.file, entry.name),
     name: entry.name,
-    source: { format: reader.format, file, line: entry.line },
+    source: { ...source, line: entry.line },
     transport,
   };
   if (problems.length > 0) server.problem = [...new Set(problems)].join('; ');
@@ -42,7 +42,7 @@ export function serverId(file: string, name: string): string {
 
 async function resolveTransport(
   { definition }: ServerEntry,
-  folder: string,
+  values: VariableValues,
   fill: (text: string) => string,
   problems: string[],
 ): Promise<ServerTransport> {
@@ -52,12 +52,17 @@ async function resolveTransport(
     // A URL that still waits for an input is no URL yet, and that is said already.
     if (problems.length === before) problems.push(...urlProblems(url));
     const headers = definition.headers.map(([name, value]): [string, string] => [name, fill(value)]);
+    for (const { header, prefix, variable } of definition.envHeaders ?? []) {
+      const value = fromEnv(variable, values);
+      if (value === undefined) problems.push(`needs the environment variable ${variable.slice(0, 80)}`);
+      else headers.push([header, prefix + value]);
+    }
     problems.push(...headers.flatMap(([name, value]) => headerProblems(name, value)));
     return { kind: 'http', url, headers: Object.fromEntries(headers) };
   }
 
   const { command, args, env, envFile, cwd } = definition;
-  const at = (path: string): string => resolve(folder, path);
+  const at = (path: string): string => resolve(values.folder, path);
   const fromFile = envFile === undefined ? [] : await readEnvFile(at(fill(envFile)), problems);
   const named = env.map(([name, value]): [string, string | null] => [name, value === null ? null : fill(value)]);
   for (const [name] of named) if (!/^[^=\0]+$/.test(name)) problems.push(`“${name}” cannot name a variable`);
@@ -66,7 +71,7 @@ async function resolveTransport(
     command: fill(command),
     args: args.map(fill),
     env: Object.fromEntries([...fromFile, ...named]),
-    cwd: cwd === undefined ? folder : at(fill(cwd)),
+    cwd: cwd === undefined ? values.folder : at(fill(cwd)),
   };
 }
 

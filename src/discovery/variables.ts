@@ -1,8 +1,20 @@
 // Variables in a server's definition, replaced as the file's own client replaces them, in one pass: what a variable
 // gave is never looked at again. What cannot be known without asking stays in the text and is named.
 
-/** `vscode`: `${env:X}`, `${input:id}` …; `shell` (Claude Code, Copilot): `${X}`, `${X:-default}`; `cursor`: `${env:X}` … */
-export type VariableFamily = 'vscode' | 'shell' | 'cursor';
+/**
+ * `vscode`: `${env:X}`, `${input:id}` …; `shell` (Claude Code, Copilot): `${X}`, `${X:-default}`; `cursor`: `${env:X}`,
+ * `${userHome}` …; `environment` (Windsurf, Roo): `${env:X}` alone; `gemini`: `$X`, `${X}`; `opencode`: `{env:X}`,
+ * `{file:path}`; `continue`: `${{ secrets.X }}`; `none`: text is text.
+ */
+export type VariableFamily =
+  | 'vscode'
+  | 'shell'
+  | 'cursor'
+  | 'environment'
+  | 'gemini'
+  | 'opencode'
+  | 'continue'
+  | 'none';
 
 export type VariableValues = {
   /** The workspace folder the file stands in, and all folders of the window. */
@@ -27,8 +39,9 @@ export function resolveVariables(text: string, family: VariableFamily, values: V
   const problems: string[] = [];
   let resolved = '';
   let from = 0;
-  for (const match of text.matchAll(/\$\{([^${}]*)\}/g)) {
-    const found = LOOKUPS[family](match[1] ?? '', values);
+  const { pattern, lookUp } = FAMILIES[family];
+  for (const match of pattern ? text.matchAll(pattern) : []) {
+    const found = lookUp(match[1] ?? match[2] ?? '', values);
     if ('problem' in found) problems.push(found.problem);
     resolved += text.slice(from, match.index) + ('value' in found ? found.value : match[0]);
     from = match.index + match[0].length;
@@ -42,11 +55,38 @@ export function resolveVariables(text: string, family: VariableFamily, values: V
   };
 }
 
-const LOOKUPS: Record<VariableFamily, (expression: string, values: VariableValues) => Lookup> = {
-  vscode: lookUpVscode,
-  shell: lookUpShell,
-  cursor: lookUpCursor,
+const BRACES = /\$\{([^${}]*)\}/g;
+
+/** What a variable looks like, its expression in the first group that took part; and what it stands for. */
+const FAMILIES: Record<
+  VariableFamily,
+  { pattern: RegExp | undefined; lookUp: (expression: string, values: VariableValues) => Lookup }
+> = {
+  vscode: { pattern: BRACES, lookUp: lookUpVscode },
+  shell: { pattern: BRACES, lookUp: lookUpShell },
+  cursor: { pattern: BRACES, lookUp: lookUpCursor },
+  environment: { pattern: /\$\{env:([^${}]*)\}/g, lookUp: lookUpEnv },
+  gemini: {
+    pattern: /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))/g,
+    lookUp: (name, values) => ({ value: fromEnv(name, values) ?? '' }), // Gemini CLI makes an unset variable empty.
+  },
+  opencode: { pattern: /\{((?:env|file):[^{}]*)\}/g, lookUp: lookUpOpencode },
+  continue: { pattern: /\$\{\{([^{}]*)\}\}/g, lookUp: lookUpContinue },
+  none: { pattern: undefined, lookUp: unknown },
 };
+
+function lookUpOpencode(expression: string, values: VariableValues): Lookup {
+  const { name, argument = '' } = split(expression);
+  if (name === 'env') return { value: fromEnv(argument, values) ?? '' }; // OpenCode makes an unset variable empty.
+  return { problem: `takes a value from the file “${argument.slice(0, 80)}”, which is not read from here` };
+}
+
+function lookUpContinue(expression: string, values: VariableValues): Lookup {
+  const name = /^\s*secrets\.([A-Za-z_][A-Za-z0-9_]*)\s*$/.exec(expression)?.[1];
+  if (name === undefined) return { problem: `the variable \${{${expression.slice(0, 80)}}} is not known` };
+  const value = fromEnv(name, values);
+  return value === undefined ? { problem: `needs the secret “${name}” of Continue` } : { value };
+}
 
 function lookUpVscode(expression: string, values: VariableValues): Lookup {
   const { name, argument } = split(expression);
@@ -90,7 +130,7 @@ function lookUpEnv(name: string, values: VariableValues): Lookup {
 }
 
 /** Not what every object has: `toString` is no variable. */
-function fromEnv(name: string, { env }: VariableValues): string | undefined {
+export function fromEnv(name: string, { env }: VariableValues): string | undefined {
   return Object.hasOwn(env, name) ? env[name] : undefined;
 }
 

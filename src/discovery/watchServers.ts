@@ -2,12 +2,14 @@
 // come, go or are replaced. Watches single folders, never trees: a workspace can hold millions of files.
 import { watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { systemClock, type Clock, type TimerHandle } from '../core/clock.ts';
 import { systemCode } from '../core/errors.ts';
 import type { Closable } from '../core/lifetime.ts';
-import { maxFolders } from './discover.ts';
+import { candidatesIn, rootsOf } from './discover.ts';
 import { formats } from './formats.ts';
+import { userFolder, type Platform } from './places.ts';
 
 /** Changes within this time are one. */
 export const settleMs = 200;
@@ -15,25 +17,33 @@ export const settleMs = 200;
 /** How often the files are looked at where the system gives no more watchers. */
 export const pollMs = 2_000;
 
-export function watchServers(folders: readonly string[], onChange: () => void, clock: Clock = systemClock): Closable {
-  return new ServersWatch(folders, onChange, clock);
+/** `platform` says where the user's own files are. */
+export function watchServers(
+  folders: readonly string[],
+  onChange: () => void,
+  clock: Clock = systemClock,
+  platform: Platform = { platform: process.platform, home: homedir(), env: process.env },
+): Closable {
+  return new ServersWatch(folders, onChange, clock, platform);
 }
 
 class ServersWatch implements Closable {
-  readonly #files: string[];
-  readonly #folders: string[];
+  readonly #roots: readonly string[];
+  readonly #platform: Platform;
+  /** Where files may appear. */
+  readonly #folders: readonly string[];
   readonly #onChange: () => void;
   readonly #clock: Clock;
-  #watchers: FSWatcher[] = [];
+  #watchers = new Map<string, FSWatcher>();
   #timer: TimerHandle | undefined;
   #seen: string | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(folders: readonly string[], onChange: () => void, clock: Clock) {
-    const roots = [...new Set(folders.map((folder) => resolve(folder)))].slice(0, maxFolders);
-    this.#files = roots.flatMap((root) => formats.map((format) => join(root, ...format.path)));
-    this.#folders = [...new Set([...roots, ...this.#files.map((file) => dirname(file))])];
+  constructor(folders: readonly string[], onChange: () => void, clock: Clock, platform: Platform) {
+    this.#roots = rootsOf(folders);
+    this.#platform = platform;
+    this.#folders = [...new Set([...this.#roots, ...foldersOf(this.#roots, platform)])];
     this.#onChange = onChange;
     this.#clock = clock;
     this.#looking = this.#look();
@@ -42,7 +52,7 @@ class ServersWatch implements Closable {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#replaceWatchers([]);
+    for (const watcher of this.#watchers.values()) watcher.close();
     await this.#looking;
   }
 
@@ -60,8 +70,14 @@ class ServersWatch implements Closable {
    * They come before the look, so that nothing falls between the two.
    */
   async #look(): Promise<void> {
-    const complete = this.#replaceWatchers(this.#folders);
-    const now = (await Promise.all(this.#files.map(stamp))).join('\n');
+    const before = this.#watchers;
+    this.#watchers = new Map();
+    let complete = this.#watchAll(this.#folders);
+    for (const watcher of before.values()) watcher.close();
+    const files = (await candidatesIn(this.#roots, this.#platform)).map(({ file }) => file);
+    if (this.#closed) return;
+    complete = this.#watchAll(files.map((file) => dirname(file))) && complete; // Those that a `*` stands for.
+    const now = (await Promise.all(files.map(stamp))).join('\n');
     if (this.#closed) return;
     const changed = this.#seen !== undefined && this.#seen !== now;
     this.#seen = now;
@@ -70,24 +86,18 @@ class ServersWatch implements Closable {
   }
 
   /** False when the system gives no more watchers. */
-  #replaceWatchers(folders: readonly string[]): boolean {
-    const before = this.#watchers;
-    this.#watchers = [];
-    const covered = new Set<string>();
-    const results = folders.map((folder) => this.#watchNearest(folder, covered));
-    for (const watcher of before) watcher.close();
-    return !results.includes(false);
+  #watchAll(folders: readonly string[]): boolean {
+    return !folders.map((folder) => this.#watchNearest(folder)).includes(false);
   }
 
   /** Watches the folder, or the nearest one above that exists: there it will appear. */
-  #watchNearest(folder: string, covered: Set<string>): boolean {
+  #watchNearest(folder: string): boolean {
     for (let at = folder; ; at = dirname(at)) {
-      if (covered.has(at)) return true;
+      if (this.#watchers.has(at)) return true;
       try {
         const watcher = watch(at, { persistent: false }, () => this.#settle());
         watcher.on('error', () => this.#settle());
-        this.#watchers.push(watcher);
-        covered.add(at);
+        this.#watchers.set(at, watcher);
         return true;
       } catch (error) {
         const isMissing = ['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '');
@@ -97,12 +107,26 @@ class ServersWatch implements Closable {
   }
 }
 
+/** The folders in which files stand or may come to stand; for a place with a `*`, the last one that is certain. */
+function foldersOf(roots: readonly string[], platform: Platform): string[] {
+  return formats.flatMap(({ places }) =>
+    places.flatMap(({ base, path }) => {
+      const certain = path.slice(
+        0,
+        path.findIndex((segment) => segment.includes('*')),
+      );
+      const bases = base === 'workspace' ? roots : [userFolder(base, platform)];
+      return bases.map((folder) => join(folder, ...certain));
+    }),
+  );
+}
+
 /** Changes whenever the file does: its identity, size and times. */
 async function stamp(file: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+    return [file, dev, ino, size, mtimeNs, ctimeNs].join(' ');
   } catch (error) {
-    return systemCode(error) ?? 'gone';
+    return `${file} ${systemCode(error) ?? 'gone'}`;
   }
 }

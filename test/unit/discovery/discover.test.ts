@@ -15,12 +15,12 @@ async function put(path: string, content: string | object): Promise<void> {
   await mkdir(dirname(join(folder, path)), { recursive: true });
   await writeFile(join(folder, path), typeof content === 'string' ? content : JSON.stringify(content));
 }
-const found = (env = {}) => discover([folder], env, '/home/ada');
+const found = (env = {}) => discover([folder], env, '/home/ada', 'linux');
 
 describe('discover', () => {
   it('finds nothing in an empty folder, and in one that does not exist', async () => {
     expect(await found()).toEqual({ servers: [], problems: [] });
-    expect(await discover([join(folder, 'none')], {})).toEqual({ servers: [], problems: [] });
+    expect(await discover([join(folder, 'none')], {}, '/home/ada')).toEqual({ servers: [], problems: [] });
   });
 
   it('reads all three files, each with the variables of its own client', async () => {
@@ -34,19 +34,19 @@ describe('discover', () => {
     expect(servers.map(({ name, source, transport, problem }) => ({ name, source, transport, problem }))).toEqual([
       {
         name: 'code',
-        source: { format: 'vscode', file: join(folder, '.vscode/mcp.json'), line: 1 },
+        source: { format: 'vscode', scope: 'workspace', file: join(folder, '.vscode/mcp.json'), line: 1 },
         transport: { kind: 'stdio', command: 'node', args: [join(folder, 's.mjs'), '${X}'], env: {}, cwd: folder },
         problem: 'the variable ${X} is not known',
       },
       {
         name: 'claude',
-        source: { format: 'claude-code', file: join(folder, '.mcp.json'), line: 1 },
+        source: { format: 'claude-code', scope: 'workspace', file: join(folder, '.mcp.json'), line: 1 },
         transport: { kind: 'stdio', command: 'node', args: ['x', 'dflt'], env: {}, cwd: folder },
         problem: undefined,
       },
       {
         name: 'cursor',
-        source: { format: 'cursor', file: join(folder, '.cursor/mcp.json'), line: 1 },
+        source: { format: 'cursor', scope: 'workspace', file: join(folder, '.cursor/mcp.json'), line: 1 },
         transport: { kind: 'http', url: 'http://localhost:3001/mcp', headers: {} },
         problem: undefined,
       },
@@ -55,7 +55,7 @@ describe('discover', () => {
 
   it('gives the same id on every run, and another one for another file or name', async () => {
     await put('.mcp.json', { mcpServers: { a: { command: 'x' }, b: { command: 'x' } } });
-    await put('.cursor/mcp.json', { mcpServers: { a: { command: 'x' } } });
+    await put('.cursor/mcp.json', { mcpServers: { a: { command: 'y' } } });
     const ids = (await found()).servers.map(({ id }) => id);
     expect(new Set(ids).size).toBe(3);
     expect((await found()).servers.map(({ id }) => id)).toEqual(ids);
@@ -127,7 +127,7 @@ describe('discover', () => {
     const other = join(folder, 'other');
     await mkdir(other);
     await put('.vscode/mcp.json', { servers: { s: { command: '${workspaceFolder:other}/run' } } });
-    const { servers } = await discover([folder, `${folder}/`, other], {});
+    const { servers } = await discover([folder, `${folder}/`, other], {}, '/home/ada');
     expect(servers.map(({ transport }) => transport)).toMatchObject([{ command: `${other}/run` }]);
   });
 });

@@ -2,12 +2,15 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
 import { Lifetime } from '../../../src/core/lifetime.ts';
+import type { Platform } from '../../../src/discovery/places.ts';
 import { watchServers } from '../../../src/discovery/watchServers.ts';
 
 let folder: string;
 let lifetime: Lifetime;
 let changes: number;
+const platform = (): Platform => ({ platform: 'linux', home: join(folder, 'home'), env: {} });
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mcpt-'));
@@ -22,7 +25,7 @@ afterEach(async () => {
 /** Resolves when the first look is over: a change before it would not be one. */
 async function watchIt(folders = [folder]): Promise<void> {
   const ready = join(folder, '.mcp.json');
-  lifetime.add(watchServers(folders, () => (changes += 1)));
+  lifetime.add(watchServers(folders, () => (changes += 1), systemClock, platform()));
   await nextChange(() => writeFile(ready, `{} ${changes}`));
 }
 
@@ -41,6 +44,20 @@ async function nextChange(act: () => Promise<unknown>): Promise<void> {
 }
 
 describe('watchServers', () => {
+  it('hears of the user’s own files, and of files that a pattern stands for', async () => {
+    await watchIt();
+    await nextChange(async () => {
+      await mkdir(join(folder, 'home/.cursor'), { recursive: true });
+      await writeFile(join(folder, 'home/.cursor/mcp.json'), `{} ${changes}`);
+    });
+    await nextChange(async () => {
+      await mkdir(join(folder, '.continue/mcpServers'), { recursive: true });
+      await writeFile(join(folder, '.continue/mcpServers/a.yaml'), `name: a ${changes}`);
+    });
+    await nextChange(() => writeFile(join(folder, '.continue/mcpServers/a.yaml'), 'name: other'));
+    await nextChange(() => rm(join(folder, '.continue/mcpServers/a.yaml')));
+  });
+
   it('hears of files in folders that come later, are replaced, and go', async () => {
     await watchIt();
     await nextChange(async () => {
@@ -97,7 +114,7 @@ describe('watchServers', () => {
       timers.pop()?.();
     };
     await writeFile(join(folder, '.mcp.json'), '{}');
-    lifetime.add(watchServers([folder], () => (changes += 1), clock));
+    lifetime.add(watchServers([folder], () => (changes += 1), clock, platform()));
     for (let n = 0; n < 5; n += 1) {
       await writeFile(join(folder, 'unrelated'), 'x'.repeat(n));
       await nextTimer();
@@ -109,10 +126,10 @@ describe('watchServers', () => {
   });
 
   it('is silent after its close, which can be asked for twice', async () => {
-    const watch = watchServers([folder], () => (changes += 1));
+    const watch = watchServers([folder], () => (changes += 1), systemClock, platform());
     await watch.close();
     await watch.close();
-    lifetime.add(watchServers([folder], () => (changes += 100)));
+    lifetime.add(watchServers([folder], () => (changes += 100), systemClock, platform()));
     await nextChange(() => writeFile(join(folder, '.mcp.json'), `{} ${Math.random()}`));
     expect(changes % 100).toBe(0);
   });

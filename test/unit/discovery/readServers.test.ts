@@ -1,13 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formats } from '../../../src/discovery/formats.ts';
-import { maxServerName, maxServersPerFile, readJsonServers } from '../../../src/discovery/jsonServers.ts';
+import { JsoncDocument } from '../../../src/discovery/jsoncDocument.ts';
+import { readConfig } from '../../../src/discovery/readConfig.ts';
+import { maxServerName, maxServersPerFile, readServers } from '../../../src/discovery/readServers.ts';
 
-const read = (text: string) => readJsonServers(text, { key: 'servers', looseEnv: true });
+const read = (text: string) => readServers(new JsoncDocument(text), { at: [['servers']], looseEnv: true });
 const names = (text: string) => read(text).entries.map(({ name }) => name);
 const faults = (text: string) => read(text).faults.map(({ line, column, message }) => `${line}:${column} ${message}`);
 
-describe('readJsonServers', () => {
+describe('readServers', () => {
   it('reads servers with their lines, in order, and the inputs', () => {
     const { entries, faults, inputs } = read(`// ours
 { "inputs": [{ "type": "promptString", "id": "key", "description": "API key" },],
@@ -100,7 +102,7 @@ describe('readJsonServers', () => {
 
   it('takes numbers and null for env only where the client does', () => {
     const text = '{"mcpServers":{"a":{"command":"x","env":{"N":1}}}}';
-    expect(readJsonServers(text, { key: 'mcpServers', looseEnv: false }).faults).toMatchObject([
+    expect(readServers(new JsoncDocument(text), { at: [['mcpServers']] }).faults).toMatchObject([
       { message: 'mcpServers.a.env.N must be a text' },
     ]);
   });
@@ -122,7 +124,6 @@ describe('readJsonServers', () => {
 
   it.each([
     ['{"servers":{"a":{"command":"x","disabled":true}}}', 'it is disabled in this file'],
-    ['{"servers":{"a":{"type":"sse","url":"http://h"}}}', 'its transport (sse) is not supported'],
     ['{"servers":{"a":{"type":"ws","url":"ws://h"}}}', 'its transport (ws) is not supported'],
     ['{"servers":{"a":{"url":"http://h","headersHelper":"x.sh"}}}', 'which is not run'],
   ])('lists %s with what keeps it from being exposed', (text, problem) => {
@@ -148,15 +149,25 @@ describe('readJsonServers', () => {
   it('throws on no text, in any format', () => {
     const shaped = fc
       .json({ maxDepth: 4 })
-      .chain((json) => fc.constantFrom(`{"servers":{"a":${json}}}`, `{"mcpServers":${json}}`, `{"inputs":${json}}`));
+      .chain((json) =>
+        fc.constantFrom(
+          `{"servers":{"a":${json}}}`,
+          `{"mcpServers":${json}}`,
+          `{"inputs":${json}}`,
+          `mcpServers:\n  - &a ${json}\n  - *a`,
+          `extensions: {a: ${json}}`,
+          `[mcp_servers.a]\ncommand = ${json}`,
+          `[[mcp_servers]]\nx = ${json}`,
+        ),
+      );
     const cut = shaped.chain((text) => fc.nat(text.length).map((at) => text.slice(0, at)));
     fc.assert(
       fc.property(fc.constantFrom(...formats), fc.oneof(fc.string({ unit: 'binary' }), shaped, cut), (format, text) => {
-        const { entries, faults } = format.read(text);
+        const { entries, faults } = readConfig(text, format, ['/w']);
         for (const { name, line } of entries) expect(name.length > 0 && line >= 1).toBe(true);
         for (const { line, column, message } of faults) expect(line >= 1 && column >= 1 && message !== '').toBe(true);
       }),
-      { numRuns: 1000 },
+      { numRuns: 3000 },
     );
   });
 });

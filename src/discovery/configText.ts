@@ -1,8 +1,5 @@
-// The one interface between discovery and a configuration format: text in, entries and faults out, nothing resolved,
-// nothing thrown. `formats.ts` lists the readers there are.
+// What reading a configuration file gives, whatever its client and syntax: entries and faults, nothing resolved yet.
 import type { Fault } from './configDocument.ts';
-import type { ServerFormat } from '../core/server.ts';
-import type { VariableFamily } from './variables.ts';
 
 /** One server as its file defines it, variables still in place. */
 export type ServerEntry = {
@@ -17,7 +14,13 @@ export type ServerEntry = {
         envFile: string | undefined;
         cwd: string | undefined;
       }
-    | { kind: 'http'; url: string; headers: [string, string][] };
+    | {
+        kind: 'http';
+        url: string;
+        headers: [string, string][];
+        /** Headers whose values stand in the environment: `prefix` and the variable's value. */
+        envHeaders?: { header: string; prefix: string; variable: string }[];
+      };
   /** What keeps it from being exposed as it stands. */
   problems: string[];
 };
@@ -29,11 +32,3 @@ export type ConfigText = {
   /** What the file itself asks a person for: id → description. */
   inputs: Map<string, string>;
 };
-
-export interface ConfigReader {
-  readonly format: ServerFormat;
-  /** Where the file stands in a workspace folder, as path segments. */
-  readonly path: readonly string[];
-  readonly variables: VariableFamily;
-  read(text: string): ConfigText;
-}
