@@ -38,9 +38,12 @@ export function subjectOf(message: RpcMessage): Subject {
       return use(method, 'tool', field('name'), 'params.name');
     case 'prompts/get':
       return use(method, 'prompt', field('name'), 'params.name');
-    case 'resources/read':
     case 'resources/subscribe':
     case 'resources/unsubscribe':
+      // The modern era has neither method, and its servers say so whatever the parameters are.
+      if (field('uri') === undefined) return { kind: 'unknown-use', method, of: ['resource'] };
+      return use(method, 'resource', field('uri'), 'params.uri');
+    case 'resources/read':
       return use(method, 'resource', field('uri'), 'params.uri');
     case 'completion/complete':
       return completion(method, field('ref'));

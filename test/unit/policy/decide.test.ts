@@ -51,6 +51,15 @@ describe('decide', () => {
     });
   });
 
+  it.each(['resources/subscribe', 'resources/unsubscribe'])(
+    'lets %s that names nothing pass where all is allowed',
+    (method) => {
+      expect(ask(policyOf(everything), request(method, {})).kind).toBe('allow');
+      expect(ask(policyOf({ ...everything, resources: ['test://a'] }), request(method, {})).kind).toBe('deny');
+      expect(ask(policyOf(everything), request(method, { uri: 7 })).kind).toBe('deny');
+    },
+  );
+
   it('allows a tool that policy and grant both name, and says which rules did', () => {
     expect(ask(policyOf({ tools: ['x', 'e*'] }), call('echo'), { tools: ['echo'] })).toEqual({
       kind: 'allow',
