@@ -1,6 +1,7 @@
 // Programs of others that our own are held against, installed from npm beside the repository's own packages: some need
 // a newer Node than ours runs on, which npm has, too. Installed once, kept under `.vscode-test/`, which git ignores.
 import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -12,6 +13,7 @@ const isLinux = process.platform === 'linux'; // Elsewhere our own Node has to d
 const packages = [
   'mcp-remote@0.15.1',
   '@modelcontextprotocol/conformance@0.2.0-alpha.12',
+  'conformance-0.1@npm:@modelcontextprotocol/conformance@0.1.16',
   '@modelcontextprotocol/inspector@2.12.0',
   ...(isLinux ? [`node-linux-${process.arch}@22.23.3`] : []),
 ];
@@ -19,16 +21,26 @@ const packages = [
 /** For a test that may have to install them first. */
 export const withInstallMs = 300_000;
 
-export type PeerTools = { node: string; mcpRemote: string; conformance: string; inspector: string };
+export type PeerTools = {
+  node: string;
+  mcpRemote: string;
+  /** The suite that knows both eras. */
+  conformance: string;
+  /** The last of the line before it. */
+  conformance01: string;
+  inspector: string;
+};
 
 export async function peerTools(): Promise<PeerTools> {
-  const folder = resolve('.vscode-test', `peers-${packages.join('+').replaceAll(/[^\w.+-]/g, '_')}`);
+  const digest = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 16);
+  const folder = resolve('.vscode-test', `peers-${digest}`);
   if (!existsSync(folder)) await install(folder);
   const modules = join(folder, 'node_modules');
   return {
     node: isLinux ? join(modules, `node-linux-${process.arch}/bin/node`) : process.execPath,
     mcpRemote: join(modules, 'mcp-remote/dist/proxy.js'),
     conformance: join(modules, '@modelcontextprotocol/conformance/dist/index.js'),
+    conformance01: join(modules, 'conformance-0.1/dist/index.js'),
     inspector: join(modules, '.bin/mcp-inspector'),
   };
 }
