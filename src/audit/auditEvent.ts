@@ -6,7 +6,8 @@ export type AuditEvent =
       kind: 'call';
       exchange: string;
       tunnel: string;
-      principal: { id: string; name: string; grant: string };
+      /** `subject` is who a certificate or a JWT says it is. */
+      principal: { id: string; name: string; grant: string; subject?: string };
       /** Name the agent gave itself; written by strangers. */
       agent?: string;
       visitor: string;
@@ -64,6 +65,9 @@ export type AuditEvent =
       prompts?: string;
       resources?: string;
       readOnly?: boolean;
+      /** How the agent is recognised, where not by a token: the kind, and who signs for it. */
+      way?: string;
+      signedBy?: string;
       expiresMs?: number;
     }
   | {

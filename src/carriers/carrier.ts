@@ -1,5 +1,6 @@
 // What brings agents to this machine. A carrier gets two functions: `serve`, which takes one visitor's HTTP request
 // into the gateway, and `mayDial`, which asks the policy before anything is dialled. It knows nothing else of us.
+import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { ErrorInfo } from '../core/errors.ts';
@@ -8,8 +9,16 @@ import type { Privacy } from '../protocol/control.ts';
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
-/** What the carrier knows of a request's way here. */
-export type Arrival = { carrier: string; visitor: string; hostnames: readonly string[] };
+/**
+ * What the carrier knows of a request's way here; `clientChain` is what the client showed of itself in TLS, where that
+ * ends in this process, the same array for each request of a connection.
+ */
+export type Arrival = {
+  carrier: string;
+  visitor: string;
+  hostnames: readonly string[];
+  clientChain?: readonly X509Certificate[] | undefined;
+};
 
 /** Never throws; every fault becomes an answer. */
 export type Serve = (request: HttpRequest, response: HttpResponse, arrival: Arrival) => void;
@@ -48,6 +57,8 @@ export type CarrierOptions = {
   /** Whether `port` was asked for by a person: then another one is no substitute. */
   portIsFixed: boolean;
   serve: Serve;
+  /** PEM of the authorities whose certificates let agents in now; for carriers whose TLS ends in this process. */
+  clientAuthorities?: () => readonly string[];
   mayDial: MayDial;
   log: (message: string) => void;
 };

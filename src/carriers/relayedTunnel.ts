@@ -30,11 +30,13 @@ export class RelayedTunnel {
   readonly #connector: Connector;
 
   constructor({ kind, open, certificate, identity, mayDial, hostnames, clock, random }: RelayedTunnelOptions) {
-    const { label, instance, serve, log } = open;
+    const { label, instance, serve, clientAuthorities, log } = open;
     const inner = this.#lifetime.add(
       new InnerTls({
         context: certificate.context,
-        onRequest: (request, response, visitor) => serve(request, response, { carrier: kind, visitor, hostnames }),
+        ...(clientAuthorities ? { clientAuthorities } : {}),
+        onRequest: (request, response, visitor, clientChain) =>
+          serve(request, response, { carrier: kind, visitor, hostnames, clientChain }),
         clock,
         onSilentLeave: silentLeaveLog(log, clock),
       }),

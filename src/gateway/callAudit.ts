@@ -1,6 +1,7 @@
 // What the audit log hears of a call: before the upstream does, one record per message with the decision; after it, how
 // the call went. A call whose first record cannot be written goes nowhere.
 import { randomUUID } from 'node:crypto';
+import type { AuditEvent } from '../audit/auditEvent.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { Principal } from '../identity/grants.ts';
 import type { Decision } from '../policy/decide.ts';
@@ -39,7 +40,7 @@ export class CallAudit {
           tunnel,
           visitor,
           carrier,
-          principal: { id: principal.id, name: principal.name, grant: principal.grant },
+          principal: whoIs(principal),
           ...(call.agent === undefined ? {} : { agent: call.agent }),
           method,
           ...(name === undefined ? {} : { name }),
@@ -80,6 +81,10 @@ export class CallAudit {
       .append({ kind: 'outcome', exchange: id, status, ...measured(exchange) })
       .catch((error: unknown) => log(`audit: the outcome of ${id} was not written: ${String(error)}`));
   }
+}
+
+function whoIs({ id, name, grant, subject }: Principal): Extract<AuditEvent, { kind: 'call' }>['principal'] {
+  return { id, name, grant, ...(subject === undefined ? {} : { subject }) };
 }
 
 /** What the audit log tells of an answer: its status, how long it took, and how long of that the server took to begin. */

@@ -187,7 +187,7 @@ export class Gateway {
     const { principal, expiresMs, proof } = result;
     const visit: Visit = { exchange, principal, expiresMs, proof };
     this.#open.add(visit); // In the same breath: no revocation may slip in between.
-    exchange.recorder.update({ principal: { kind: principal.kind, name: principal.name, grant: principal.grant } });
+    exchange.recorder.update({ principal: shownPrincipal(principal) });
     return visit;
   }
 
@@ -311,6 +311,10 @@ export class Gateway {
     });
     return recorder;
   }
+}
+
+function shownPrincipal({ kind, name, grant, subject }: Principal): { kind: string; name: string; grant: string } {
+  return { kind, name: subject === undefined ? name : `${name}: ${subject}`, grant };
 }
 
 function withoutSession(headers: Record<string, string>): Record<string, string> {

@@ -10,7 +10,7 @@ import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 
 export type GrantChange = 'added' | 'rotated' | 'changed' | 'revoked';
 
-export function grantEvent(event: GrantChange, { id, name, scope, expiresMs }: GrantInfo): AuditEvent {
+export function grantEvent(event: GrantChange, { id, name, scope, expiresMs, way }: GrantInfo): AuditEvent {
   const { servers, readOnly } = scope;
   const lists = (['methods', 'tools', 'prompts', 'resources'] as const).flatMap((list) => {
     const patterns = scope[list];
@@ -24,6 +24,8 @@ export function grantEvent(event: GrantChange, { id, name, scope, expiresMs }: G
     servers: servers.join(' '),
     ...Object.fromEntries(lists),
     ...(readOnly === undefined ? {} : { readOnly }),
+    ...(way ? { way: way.kind } : {}),
+    ...(way?.kind === 'certificate' ? { signedBy: way.ca } : way?.kind === 'jwt' ? { signedBy: way.issuer } : {}),
     expiresMs,
   };
 }

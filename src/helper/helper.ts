@@ -9,6 +9,7 @@ import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { GrantStore } from '../identity/grants.ts';
+import type { IssuerKeys } from '../identity/jwt/issuerKeys.ts';
 import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
@@ -31,12 +32,14 @@ import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
 import { NotedGrants } from './notedGrants.ts';
+import { makeIssuerKeys } from './issuerKeys.ts';
 import { Pairing } from './pairing.ts';
 import { privateFiles } from './privateFiles.ts';
 import { Rules } from './rules.ts';
 import { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
 import type { StatePaths } from './statePaths.ts';
+import { demandUsableAuth } from './upstreamAuth.ts';
 import { TunnelBook, type BookEntry } from './tunnelBook.ts';
 import { makeUpstream, secretsOf } from './makeUpstream.ts';
 
@@ -82,6 +85,7 @@ export class Helper {
   readonly #changed = new Emitter<void>();
   readonly #grantStore: GrantStore;
   readonly #guardian: ProcessGuardian;
+  readonly #issuerKeys: IssuerKeys;
   readonly #secrets = new Set<string>();
 
   readonly #logged = new Emitter<LogEntry>();
@@ -163,6 +167,7 @@ export class Helper {
       clock,
       tunnels: () => this.#tunnels.values(),
     });
+    this.#issuerKeys = makeIssuerKeys(policy, clock, (message) => this.#log('warn', message));
     this.#guardian = lifetime.add(new ProcessGuardian());
     this.#throttle = new Throttle({ clock });
     this.#limiter = new RateLimiter({ clock });
@@ -202,6 +207,7 @@ export class Helper {
     const dial = makeDialCheck(this.policy);
     await this.#demandAllowed(dial, server, request.destination);
     const { transport, agreedNow } = await this.servers.requireConsent(server, request.consent);
+    demandUsableAuth(request, transport, this.#grantStore.live(server.id).length > 0);
     if (agreedNow) await this.#notes.consent(server.name, agreedNow.hash);
 
     for (const secret of secretsOf(transport)) this.#secrets.add(secret);
@@ -213,7 +219,9 @@ export class Helper {
       tunnel = this.#begin(request, { server, transport, entry, carrier, dial });
       // From now on a change of the policy finds it; what changed since it was asked first is seen here.
       await this.#demandAllowed(dial, server, request.destination);
-      if (request.auth?.oauth || (await this.pairing.hasAgents(entry.instance))) await this.pairing.enable(tunnel);
+      if (request.auth?.oauth || (tunnel.auth === 'tunnel' && (await this.pairing.hasAgents(entry.instance)))) {
+        await this.pairing.enable(tunnel);
+      }
       await tunnel.start(signal);
       if (tunnel.port !== undefined) await this.#book.keepPort(entry.instance, tunnel.port);
       await this.#notes.tunnel('opened', tunnel.info());
@@ -243,6 +251,7 @@ export class Helper {
       carrier,
       upstream: makeUpstream(transport, clock, this.#guardian),
       auth: request.auth?.upstream ? 'upstream' : 'tunnel',
+      issuerKeys: this.#issuerKeys,
       clock,
       grants: this.#grantStore,
       throttle: this.#throttle,

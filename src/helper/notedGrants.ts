@@ -1,6 +1,7 @@
 // Changes of grants as drivers ask for them: done in the file that all processes share, and told to the audit log.
 import type { GrantChange, GrantStore, NewGrant } from '../identity/grants.ts';
-import type { GrantInfo } from '../protocol/control.ts';
+import { secretPath } from '../gateway/secretPath.ts';
+import type { GrantInfo, NewWay } from '../protocol/control.ts';
 import type { AuditNotes } from './auditNotes.ts';
 
 export type NotedGrantsOptions = {
@@ -26,6 +27,14 @@ export class NotedGrants {
 
   async add(wanted: NewGrant): Promise<{ grant: GrantInfo; token: string }> {
     return this.#minted('added', await this.#store.add(wanted));
+  }
+
+  /** `path` is what an agent's URL has in place of `/mcp`, where a secret in it is the way. */
+  async addWay(wanted: NewGrant, way: NewWay): Promise<{ grant: GrantInfo; path?: string }> {
+    const { grant, secret } = await this.#store.addWay(wanted, way);
+    if (secret !== undefined) this.#options.hide(secret);
+    await this.#options.notes.grant('added', grant);
+    return { grant, ...(secret === undefined ? {} : { path: secretPath(secret) }) };
   }
 
   /** The old token text works for `overlapMs` more. */

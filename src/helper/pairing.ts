@@ -22,6 +22,8 @@ export type PairableTunnel = {
   readonly entry: { instance: string };
   /** `undefined` while agents cannot ask to be let in. */
   readonly desk: PairingDesk | undefined;
+  /** Whose an agent's `Authorization` is: one that pairs brings its token there. */
+  readonly auth: 'tunnel' | 'upstream';
   letInBy(door: OAuthDoor): void;
 };
 
@@ -94,10 +96,16 @@ export class Pairing {
     return door;
   }
 
-  /** Throws `NOT_FOUND` for a tunnel that is not there, and as {@link enable}. */
+  /** Throws `NOT_FOUND` for a tunnel that is not there, `CONFLICT` where nobody can pair, and as {@link enable}. */
   async open(id: string): Promise<PairingWindow> {
     const tunnel = this.#options.tunnel(id);
     if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
+    if (tunnel.auth === 'upstream') {
+      throw new TunnelError(
+        'CONFLICT',
+        'this tunnel leaves Authorization to its server, so agents cannot pair with it',
+      );
+    }
     return (tunnel.desk ?? (await this.enable(tunnel))).open();
   }
 

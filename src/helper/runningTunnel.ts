@@ -10,6 +10,7 @@ import type { ServerTools } from '../gateway/askTools.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { ToolAnnotations } from '../gateway/toolCatalogue.ts';
 import type { GrantStore } from '../identity/grants.ts';
+import type { IssuerKeys } from '../identity/jwt/issuerKeys.ts';
 import type { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import type { PairingDesk } from '../identity/oauth/pairingDesk.ts';
 import type { Throttle } from '../identity/throttle.ts';
@@ -31,6 +32,7 @@ export type RunningTunnelOptions = {
   carrier: Carrier;
   upstream: Upstream;
   auth: 'tunnel' | 'upstream';
+  issuerKeys: IssuerKeys;
   clock: Clock;
   grants: GrantStore;
   throttle: Throttle;
@@ -66,12 +68,13 @@ export class RunningTunnel {
     this.entry = options.entry;
     this.#options = options;
     this.#openedMs = options.clock.now();
-    const { upstream, auth, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
+    const { upstream, auth, issuerKeys, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
     this.#gateway = new Gateway({
       tunnel: options.id,
       serverId: options.server.id,
       upstream,
       auth,
+      issuerKeys,
       grants,
       throttle,
       policy,
@@ -81,6 +84,11 @@ export class RunningTunnel {
       clock,
       log,
     });
+  }
+
+  /** Whose an agent's `Authorization` is. */
+  get auth(): 'tunnel' | 'upstream' {
+    return this.#options.auth;
   }
 
   /** From now on agents may ask to be let in; the door is closed with the tunnel. */
@@ -112,6 +120,7 @@ export class RunningTunnel {
             ...(port === undefined ? {} : { port }),
             portIsFixed: this.#options.port !== undefined,
             serve: this.#gateway.handle as never,
+            clientAuthorities: this.#gateway.clientAuthorities,
             mayDial,
             log,
           },

@@ -71,6 +71,7 @@ export function serveDriver(
   peer.handle('grants/add', ({ name, servers, scope, expiresMs }) =>
     ready().grants.add({ name, servers, scope, expiresMs }),
   );
+  peer.handle('grants/addWay', ({ way, ...wanted }) => ready().grants.addWay(wanted, way));
   peer.handle('grants/rotate', ({ id, overlapMs }) => ready().grants.rotate(id, overlapMs));
   peer.handle('grants/change', async ({ id, ...wanted }) => ({ grant: await ready().grants.change(id, wanted) }));
   peer.handle('grants/revoke', async ({ id }) => ({ grant: await ready().grants.revoke(id) }));

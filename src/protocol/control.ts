@@ -133,7 +133,18 @@ export type GrantInfo = {
   revokedMs?: number;
   /** Of an agent that paired: the client it said to be, and where its access went. */
   paired?: { client: string; redirectHost: string };
+  /** How it is recognised, where it has no token: by a secret in its URL, a certificate or a JWT. */
+  way?: GrantWay;
 };
+
+/** `ca` is the fingerprint of the authority that signs (SHA-256, hex); `name` one that a certificate must have. */
+export type GrantWay =
+  | { kind: 'path-secret' }
+  | { kind: 'certificate'; ca: string; name?: string }
+  | { kind: 'jwt'; issuer: string; audience: string; jwks?: string; claims?: Record<string, string> };
+
+/** As it is asked for: the authority as PEM, one root certificate. */
+export type NewWay = Exclude<GrantWay, { kind: 'certificate' }> | { kind: 'certificate'; caPem: string; name?: string };
 
 /** What a person says to an agent that waits; `number` is the one that the browser shows. */
 export type PairAnswer =
@@ -207,7 +218,12 @@ export type HelperRequests = InspectorRequests & {
     params: { name: string; servers: string[]; scope: GrantScope; expiresMs: number };
     result: { grant: GrantInfo; token: string };
   };
-  /** The old text works for `overlapMs` more. */
+  /** For an agent without a token. `path` is what its URL has in place of `/mcp`, with the secret in it; shown once. */
+  'grants/addWay': {
+    params: { name: string; servers: string[]; scope: GrantScope; expiresMs: number; way: NewWay };
+    result: { grant: GrantInfo; path?: string };
+  };
+  /** The old text works for `overlapMs` more; for a path secret `token` is that. */
   'grants/rotate': { params: { id: string; overlapMs: number }; result: { grant: GrantInfo; token: string } };
   /** Puts another scope (and another end) in place of the old; what is open and no longer allowed ends. */
   'grants/change': {

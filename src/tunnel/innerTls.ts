@@ -9,8 +9,9 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from 'node:http2';
+import { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { TLSSocket, type SecureContext } from 'node:tls';
+import { TLSSocket, type DetailedPeerCertificate, type SecureContext } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { systemCode } from '../core/errors.ts';
 
@@ -44,18 +45,30 @@ export const maxSessionMemoryMb = 128;
 export const maxConnections = 2048;
 
 export type InnerTlsOptions = {
-  /** Asked for each connection, so that a renewed certificate is shown at once. */
-  context: () => SecureContext;
+  /** Asked for each connection, so that a renewed certificate is shown at once. It trusts the authorities that it is given. */
+  context: (clientAuthorities: readonly string[]) => SecureContext;
+  /** PEM of those whose certificates let clients in just now; where there are none, no client is asked for one. */
+  clientAuthorities?: () => readonly string[];
   onRequest: (
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
     visitor: string,
+    /** What the client showed of itself, its own certificate first, where TLS found it good; one array per connection. */
+    clientChain: ClientChain | undefined,
   ) => void;
   clock: Clock;
   /** An agent left before it asked anything, as clients do that do not trust the certificate. */
   onSilentLeave?: (visitor: string) => void;
   timings?: Partial<InnerTlsTimings>;
 };
+
+type ClientChain = readonly X509Certificate[];
+
+/** Certificates of a chain that are looked at; what comes after them leads nowhere. */
+const maxChain = 8;
+
+/** Where a connection's chain is found from its requests, of HTTP/1.1 and HTTP/2 alike. */
+const chainOfClient = Symbol('client chain');
 
 export class InnerTls {
   readonly #options: InnerTlsOptions;
@@ -81,7 +94,7 @@ export class InnerTls {
       },
       (request, response) => {
         this.#silent.delete(request.socket);
-        options.onRequest(request, response, visitorOf(request.socket));
+        options.onRequest(request, response, visitorOf(request.socket), clientChainOf(request.socket));
       },
     );
     this.#http1.on('clientError', refuse);
@@ -91,7 +104,8 @@ export class InnerTls {
         maxSessionMemory: maxSessionMemoryMb,
         settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, enableConnectProtocol: false },
       },
-      (request, response) => options.onRequest(request, response, visitorOf(request.socket)),
+      (request, response) =>
+        options.onRequest(request, response, visitorOf(request.socket), clientChainOf(request.socket)),
     );
     this.#http2.on('session', (session) => closeWhenIdle(session, idleMs));
     this.#http2.on('sessionError', () => {}); // Its 'close' follows.
@@ -100,10 +114,14 @@ export class InnerTls {
   /** Takes a visitor's stream; its address goes with each of its requests. */
   accept(stream: Duplex, visitor: string): void {
     if (this.#closed || this.#connections.size >= maxConnections) return void stream.destroy();
+    const authorities = this.#options.clientAuthorities?.() ?? [];
     const socket = new TLSSocket(stream, {
       isServer: true,
-      secureContext: this.#options.context(),
+      secureContext: this.#options.context(authorities),
       ALPNProtocols: ['h2', 'http/1.1'],
+      // Asked for, never demanded: a token may be what lets this one in.
+      requestCert: authorities.length > 0,
+      rejectUnauthorized: false,
     });
     Object.defineProperty(socket, 'remoteAddress', { value: visitor }); // HTTP/1.1 and HTTP/2 both pass it on.
     socket.allowHalfOpen = false; // A visitor that has left must not keep its session open.
@@ -122,6 +140,7 @@ export class InnerTls {
       deadline.cancel();
       if (socket.alpnProtocol === 'h2') this.#silent.delete(socket);
       Object.assign(socket, { secureConnecting: false }); // As `tls.Server` does; HTTP/2 would wait for ever.
+      if (authorities.length > 0) Object.assign(socket, { [chainOfClient]: goodChain(socket) });
       if (socket.alpnProtocol === 'h2') this.#http2.emit('secureConnection', socket);
       else this.#http1.emit('connection', socket);
     });
@@ -138,6 +157,24 @@ export class InnerTls {
 
 function visitorOf(socket: { remoteAddress?: string | undefined }): string {
   return socket.remoteAddress ?? 'unknown';
+}
+
+function clientChainOf(socket: object): ClientChain | undefined {
+  return (socket as { [chainOfClient]?: ClientChain })[chainOfClient];
+}
+
+/** `undefined` where the client showed nothing, or nothing that leads to one of the authorities (OpenSSL's verdict). */
+function goodChain(socket: TLSSocket): ClientChain | undefined {
+  // What `tls.Server` asks to set `authorized`; a socket made by hand is not asked by anybody else.
+  const { _handle: handle } = socket as unknown as { _handle: { verifyError(): Error | null | undefined } };
+  if (handle.verifyError()) return undefined;
+  const chain: X509Certificate[] = [];
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (next?.raw && chain.length < maxChain) {
+    chain.push(new X509Certificate(next.raw));
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
+  }
+  return chain;
 }
 
 /** What cannot be read as a request; Node's own answer is lost on a stream that is no socket. */
