@@ -59,7 +59,7 @@ export class Fields {
   /** Names with texts. With `loose`, numbers and booleans count as text and `null` stays. */
   record(name: string, loose: boolean): [string, string | null][] {
     const node = this.#values.get(name);
-    if (!node) return [];
+    if (!node || (loose && node.type === 'null')) return [];
     if (node.type !== 'object') return this.#fault(node, `${this.#at(name)} must be an object of names and texts`, []);
     const entries = new Map<string, string | null>();
     for (const { name: inner, key, value } of properties(node)) {

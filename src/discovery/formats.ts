@@ -165,7 +165,7 @@ export const formats: readonly ConfigFormat[] = [
   {
     format: 'zed',
     places: [place('workspace', '.zed', 'settings.json'), place('zed', 'settings.json')],
-    dialect: { at: [['context_servers']], command: 'text-or-object', looseEnv: true },
+    dialect: { at: [['context_servers']], command: 'text-or-object', looseEnv: true, foreign: ['extension'] },
     variables: 'none',
   },
   {
@@ -228,7 +228,7 @@ export const formats: readonly ConfigFormat[] = [
     dialect: {
       at: [['extensions']],
       names: { command: 'cmd', env: 'envs', urls: ['uri'] },
-      foreignTypes: ['builtin', 'platform', 'frontend', 'inline_python'],
+      foreign: ['builtin', 'platform', 'frontend', 'inline_python'],
     },
     variables: 'none',
     syntax: 'yaml',

@@ -101,7 +101,7 @@ function readHolder(
       fault(value, `${path} must be an object`);
       continue;
     }
-    if (isForeign(value, dialect)) continue;
+    if (isForeign(value, dialect) || isPlace(name, value, at, dialect)) continue;
     const faults: Fault[] = [];
     // What has the wrong type is said already; that it is then missing would be its echo.
     const refuse = (message: string): undefined => {
@@ -120,9 +120,17 @@ function readHolder(
   }
 }
 
-function isForeign(server: Node, { foreignTypes = [] }: ServerDialect): boolean {
-  const type = properties(server).find(({ name }) => name === 'type')?.value?.value as unknown;
-  return typeof type === 'string' && foreignTypes.includes(type);
+/** Says of itself that it is something else than a server of its own. */
+function isForeign(server: Node, { foreign = [] }: ServerDialect): boolean {
+  return properties(server).some(
+    ({ name, value }) => (name === 'type' || name === 'source') && foreign.includes(String(value?.value)),
+  );
+}
+
+/** Not a server but the object that holds them, where a client has moved them one level down. */
+function isPlace(name: string, server: Node, at: string, dialect: ServerDialect): boolean {
+  const isStep = dialect.at.some((path) => path.map(String).join('.') === `${at}.${name}`);
+  return isStep && !properties(server).some((property) => property.name === 'type');
 }
 
 /** Servers of a list by the name that each says. */

@@ -12,8 +12,8 @@ export type ServerDialect = {
   looseEnv?: boolean;
   /** What an entry without a type is that has a URL; `http` when absent. A field of its own may say more. */
   untypedUrl?: 'http' | 'sse';
-  /** Types that name something else than an MCP server of its own: left out without a word. */
-  foreignTypes?: readonly string[];
+  /** Values of `type` or `source` that name something else than an MCP server of its own: left out without a word. */
+  foreign?: readonly string[];
   /** How an entry without a `command` says that it is one; `type` when absent. */
   typeField?: 'type' | 'transport';
 };

@@ -104,7 +104,7 @@ function scalar(value: unknown, place: { offset: number; length: number }): Node
   if (value === null || value === undefined) return { type: 'null', ...place, value: null };
   if (typeof value === 'boolean') return { type: 'boolean', ...place, value };
   if (typeof value === 'number') return { type: 'number', ...place, value };
-  return { type: 'string', ...place, value: String(value) };
+  return { type: 'string', ...place, value: typeof value === 'string' ? value : JSON.stringify(value) };
 }
 
 function placeOf(value: object): { offset: number; length: number } {

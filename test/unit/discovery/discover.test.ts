@@ -61,6 +61,44 @@ describe('discover', () => {
     expect((await found()).servers.map(({ id }) => id)).toEqual(ids);
   });
 
+  it('reads what Claude Code keeps for this folder, not for others', async () => {
+    const server = (command: string) => ({ mcpServers: { local: { command } } });
+    await put('home/.claude.json', { projects: { [folder]: server('ours'), '/other': server('theirs') } });
+    const { servers } = await discover([folder], {}, join(folder, 'home'), 'linux');
+    expect(servers.map(({ transport, source }) => [transport, source.scope])).toMatchObject([
+      [{ command: 'ours' }, 'user'],
+    ]);
+  });
+
+  it('lists the very same server once, with every file that declares it', async () => {
+    const same = { mcpServers: { a: { command: 'x' } } };
+    await put('.mcp.json', same);
+    await put('.cursor/mcp.json', same);
+    const { servers } = await found();
+    expect(servers.map(({ source, alsoIn }) => [source.format, alsoIn?.map(({ format }) => format)])).toEqual([
+      ['claude-code', ['cursor']],
+    ]);
+  });
+
+  it('takes the user’s own files once where the home folder is the workspace', async () => {
+    await put('.cursor/mcp.json', { mcpServers: { a: { command: 'x' } } });
+    const { servers } = await discover([folder], {}, folder, 'linux');
+    expect(servers.map(({ source, alsoIn }) => [source.scope, alsoIn])).toEqual([['workspace', undefined]]);
+  });
+
+  it.each([
+    ['darwin', {}, 'Library/Application Support/Claude/claude_desktop_config.json'],
+    ['win32', { APPDATA: 'APPDATA' }, 'Claude/claude_desktop_config.json'],
+    ['linux', { XDG_CONFIG_HOME: 'XDG_CONFIG_HOME' }, 'Claude/claude_desktop_config.json'],
+    ['linux', { CODEX_HOME: 'CODEX_HOME' }, 'config.toml'],
+  ] as const)('looks on %s with %j into %s', async (platform, named, file) => {
+    const text = file.endsWith('.toml') ? '[mcp_servers.a]\ncommand = "x"' : { mcpServers: { a: { command: 'x' } } };
+    await put(`base/${file}`, text);
+    const env = Object.fromEntries(Object.keys(named).map((name) => [name, join(folder, 'base')]));
+    const { servers } = await discover([folder], env, join(folder, 'base'), platform);
+    expect(servers.map(({ name }) => name)).toEqual(['a']);
+  });
+
   it('fills env from the envFile, the definition winning, null unsetting', async () => {
     await put('.env', 'A=file\nB=file\nC=file\n');
     await put('.vscode/mcp.json', {
