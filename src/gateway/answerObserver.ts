@@ -17,12 +17,15 @@ export type ObserverOptions = {
   requests: ReadonlyMap<RpcId, string>;
   catalogue: ToolCatalogue;
   serverRequests: ServerRequests;
-  session: string | undefined;
+  /** Somebody else's call was answered here. */
+  onAnswer?: (id: RpcId, text: string) => void;
 };
 
 export type AnswerOutcome = { status: ExchangeStatus; rpcCode?: number; reason?: string; failure?: FailureMark };
 
 export class AnswerObserver {
+  /** The session it belongs to, once that is known. */
+  session: string | undefined;
   readonly #options: ObserverOptions;
   #status: ExchangeStatus | undefined;
   #rpcCode: number | undefined;
@@ -66,11 +69,14 @@ export class AnswerObserver {
     const { id, method, result, error } = message;
     if (typeof method === 'string') {
       if (id === undefined || id === null) return;
-      this.#options.serverRequests.opened(this.#options.session, id as RpcId, method, text);
+      this.#options.serverRequests.opened(this.session, id as RpcId, method, text);
       return;
     }
     const asked = isId(id) ? this.#options.requests.get(id) : undefined;
-    if (isId(id)) this.#answered.add(id);
+    if (isId(id)) {
+      this.#answered.add(id);
+      if (asked === undefined) this.#options.onAnswer?.(id, text);
+    }
     if (isJsonObject(error)) {
       this.#status = 'error';
       this.#rpcCode = typeof error['code'] === 'number' ? error['code'] : undefined;

@@ -1,6 +1,8 @@
 // What is refused before anybody asks who it is: a foreign Host (421) or Origin (403), as DNS rebinding brings them
-// (MCP transport specification, "Security Warning"), any path but the MCP endpoint (404), any other method (405).
+// (MCP transport specification, "Security Warning"), any path but the MCP endpoint
+// and the message endpoint it announced (404), any other method (405).
 import type { AuthResult } from '../identity/grants.ts';
+import { sseTarget } from '../mcp/sseEndpoint.ts';
 import type { HttpRequest, Arrival } from './http.ts';
 import { authorityOf } from './http.ts';
 import { mcpPath, secretIn } from './secretPath.ts';
@@ -8,7 +10,8 @@ import { mcpPath, secretIn } from './secretPath.ts';
 export type Refusal = { kind: 'refused'; status: 403 | 404 | 405 | 421; reason: string };
 
 export type ArrivalVerdict =
-  | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE'; secret?: string }
+  /** `sseSession`: posted to the message endpoint that this HTTP+SSE stream announced. */
+  | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE'; secret?: string; sseSession?: string }
   | { kind: 'oauth'; what: string }
   | { kind: 'options' }
   | Refusal
@@ -38,20 +41,23 @@ export function checkArrival(
     return { kind: 'refused', status: 403, reason: 'requests from other web origins are refused' };
   }
   // Compared as it came: no decoding, no dot segments, no case folding. The query is no part of the endpoint.
-  const path = (request.url ?? '').split('?', 1)[0] ?? '';
-  const { method = '' } = request;
+  const { method = '', url = '' } = request;
+  const message = method === 'POST' ? sseTarget(url) : undefined;
+  const path = message?.endpoint ?? url.split('?', 1)[0] ?? '';
   const secret = secretIn(path);
   // Before the method is looked at: a guess must not hear from a 405 that it was right.
   const holder = secret === undefined ? undefined : secrets(secret);
   if (holder?.kind === 'refused') return { kind: 'guessed', why: holder.why, refusal: nothingThere };
   if (path !== mcpPath && !holder) {
+    if (message) return nothingThere;
     const route = oauth?.route(path);
     if (!route) return nothingThere;
     if (route.methods.includes(method)) return { kind: 'oauth', what: route.what };
     return { kind: 'refused', status: 405, reason: `use ${route.methods.join(' or ')}` };
   }
   if (method === 'POST' || method === 'GET' || method === 'DELETE') {
-    return { kind: 'mcp', method, ...(secret === undefined ? {} : { secret }) };
+    const session = message === undefined ? {} : { sseSession: message.session };
+    return { kind: 'mcp', method, ...(secret === undefined ? {} : { secret }), ...session };
   }
   if (method === 'OPTIONS') return { kind: 'options' };
   return { kind: 'refused', status: 405, reason: 'use POST, GET or DELETE' };

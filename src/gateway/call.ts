@@ -18,6 +18,8 @@ export type Call = {
   isBatch: boolean;
   era: Era;
   sessionId?: string;
+  /** Posted to the message endpoint of an HTTP+SSE stream: its answer comes there. */
+  isSse?: boolean;
   isInitialize: boolean;
   /** Name of the agent, from `clientInfo` or from its session. */
   agent?: string;
@@ -32,10 +34,14 @@ const SESSION_ID = /^[\x21-\x7e]{1,512}$/;
 const PLAIN_JSON = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 
 /** The call, or `undefined` when it was refused. */
-export async function readCall(exchange: Exchange, method: Call['method'], maxBodyBytes: number): Promise<Call | void> {
-  const sessionId = exchange.headers['mcp-session-id'];
+export async function readCall(
+  exchange: Exchange,
+  { method, sseSession }: Pick<Call, 'method'> & { sseSession?: string },
+  maxBodyBytes: number,
+): Promise<Call | void> {
+  const sessionId = sseSession ?? exchange.headers['mcp-session-id'];
   if (sessionId !== undefined && !SESSION_ID.test(sessionId)) return refuseSession(exchange);
-  const session = sessionId === undefined ? {} : { sessionId };
+  const session = sessionId === undefined ? {} : { sessionId, ...(sseSession === undefined ? {} : { isSse: true }) };
   if (method !== 'POST') {
     const what = method === 'GET' ? 'GET stream' : 'DELETE session';
     exchange.recorder.update({ method: what, kind: method === 'GET' ? 'stream' : 'http' });

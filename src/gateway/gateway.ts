@@ -16,13 +16,13 @@ import type { PolicyStore } from '../policy/policyStore.ts';
 import type { TrafficLog } from '../traffic/trafficLog.ts';
 import type { Upstream, UpstreamResponse } from '../upstream/upstream.ts';
 import { AgentsSeen } from './agentsSeen.ts';
-import { AnswerObserver } from './answerObserver.ts';
-import { checkArrival } from './arrivalCheck.ts';
+import { AnswerObserver, type AnswerOutcome } from './answerObserver.ts';
+import { checkArrival, type ArrivalVerdict } from './arrivalCheck.ts';
 import { askTools, type ServerTools } from './askTools.ts';
 import { readCall, requestIds, type Call } from './call.ts';
 import { CallAudit } from './callAudit.ts';
 import { Doorkeeper } from './doorkeeper.ts';
-import { keepAliveMs as usualKeepAliveMs } from './eventWriter.ts';
+import { keepAliveMs as usualKeepAliveMs, type EventWriter } from './eventWriter.ts';
 import { Exchange } from './exchange.ts';
 import { towardsUpstream } from './forwardHeaders.ts';
 import type { Arrival, HttpRequest, HttpResponse } from './http.ts';
@@ -31,8 +31,10 @@ import { recordedPath, serveOAuth } from './oauthRequest.ts';
 import { OpenExchanges, type Visit } from './openExchanges.ts';
 import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, refuseSession } from './refusals.ts';
 import { relayAnswer } from './relay.ts';
+import { secretIn } from './secretPath.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
+import { SseSessions } from './sseSessions.ts';
 import { ToolCatalogue, type ToolAnnotations } from './toolCatalogue.ts';
 
 export type GatewayOptions = {
@@ -64,6 +66,7 @@ export class Gateway {
   readonly #door: Doorkeeper;
   readonly #open: OpenExchanges;
   readonly #audit: CallAudit;
+  readonly #sse = new SseSessions();
   readonly #lifetime = new Lifetime();
 
   constructor(options: GatewayOptions) {
@@ -138,20 +141,20 @@ export class Gateway {
     const visit = await this.#authenticate(exchange, arrival.secret);
     if (!visit) return;
     try {
-      await this.#serveVisit(visit, arrival.method);
+      await this.#serveVisit(visit, arrival);
     } finally {
       this.#open.delete(visit);
     }
   }
 
-  async #serveVisit(visit: Visit, method: Call['method']): Promise<void> {
+  async #serveVisit(visit: Visit, arrival: Extract<ArrivalVerdict, { kind: 'mcp' }>): Promise<void> {
     const { exchange } = visit;
     // Before the body is read: what waits in memory is bounded, too, and so is what refusals add to the audit log.
     const { limits } = this.#options.policy.current;
     const slot = this.#options.limiter.acquire(visit.principal.id, limits);
     if (slot.kind === 'limited') return refuseLimit(exchange, slot.limit, slot.retryAfterMs);
     try {
-      const call = await readCall(exchange, method, limits.maxBodyBytes);
+      const call = await readCall(exchange, arrival, limits.maxBodyBytes);
       if (call && (await this.#ownSession(visit, call))) await this.#serveCall(visit, call);
     } finally {
       slot.release();
@@ -170,7 +173,7 @@ export class Gateway {
 
     if (decision.kind === 'deny') {
       this.agents.refused(agent, principal, exchange.arrival.visitor);
-      return refuseCall(exchange, call, decision);
+      return refuseCall(exchange, call, decision, (text) => this.#sse.say(call.sessionId ?? '', text));
     }
     this.agents.called(agent, principal, exchange.arrival.visitor);
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
@@ -193,14 +196,15 @@ export class Gateway {
 
   /** A session belongs to the principal that began it; anybody else's is answered as unknown. */
   async #ownSession({ exchange, principal }: Visit, call: Call): Promise<boolean> {
-    if (call.sessionId === undefined || call.isInitialize) return true;
+    if (call.sessionId === undefined || (call.isInitialize && !call.isSse)) return true;
     const session = this.#sessions.find(call.sessionId, principal.id);
     if (session === 'foreign') await this.#audit.foreignSession(exchange);
     if (session === undefined || session === 'foreign') {
       refuseSession(exchange);
       return false;
     }
-    call.agent = session.agent;
+    call.agent ??= session.agent;
+    if (call.isInitialize) session.agent = call.agent;
     exchange.recorder.update({ session: call.sessionId.slice(0, 8) });
     return true;
   }
@@ -215,34 +219,74 @@ export class Gateway {
   }
 
   async #forward(visit: Visit, call: Call): Promise<void> {
-    const { exchange, principal } = visit;
-    const { upstream, policy, auth = 'tunnel' } = this.#options;
+    const { exchange } = visit;
     this.#noteAnswers(exchange, call);
+    const observer = this.#observe(exchange, call);
+    if (!call.isSse || observer.unanswered.length === 0) return this.#forwardNow(visit, call, observer);
+
+    // Its answer comes on the agent's stream, perhaps before the server has said that it took the call.
+    const { sessionId = '' } = call;
+    const finish = (outcome: AnswerOutcome): void => this.#finish(exchange, outcome);
+    if (!this.#sse.expect(sessionId, { observer, finish })) return refuseLimit(exchange, 'of waiting calls', 1_000);
+    try {
+      await this.#forwardNow(visit, call, observer);
+    } catch (error) {
+      this.#sse.withdraw(sessionId, observer);
+      throw error;
+    }
+  }
+
+  async #forwardNow(visit: Visit, call: Call, observer: AnswerObserver): Promise<void> {
+    const { exchange, principal } = visit;
+    const { upstream, policy, auth = 'tunnel', clock, keepAliveMs = usualKeepAliveMs } = this.#options;
+    const session = call.isSse ? { sseSession: call.sessionId! } : { sessionId: call.sessionId! };
     const answer = await upstream.forward({
       method: call.method,
       headers: towardsUpstream(call.isInitialize ? withoutSession(exchange.headers) : exchange.headers, auth),
       ...(call.body ? { body: call.body } : {}),
       messages: call.messages,
-      ...(call.sessionId === undefined || call.isInitialize ? {} : { sessionId: call.sessionId }),
+      ...(call.sessionId === undefined || (call.isInitialize && !call.isSse) ? {} : session),
+      ...(secretIn(exchange.request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
       era: call.era,
       principal: principal.id,
       signal: exchange.signal,
     });
     exchange.recorder.mark('upstreamFirstByte');
     this.#noteSession(exchange, principal, call, answer);
+    const { sseSession } = answer;
+    observer.session =
+      sseSession ?? (call.isInitialize && !call.isSse ? answer.headers['mcp-session-id'] : call.sessionId);
 
-    const observer = new AnswerObserver({
+    const onWriter = (writer: EventWriter): void => this.#sse.opened(sseSession!, writer);
+    const options = { clock, keepAliveMs, ...(sseSession === undefined ? {} : { onWriter }) };
+    try {
+      const broken = await relayAnswer(exchange, answer, observer, filterNow(policy, visit), options);
+      if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
+      if (call.isSse && answer.status < 300 && observer.unanswered.length > 0) return;
+      if (call.isSse) this.#sse.withdraw(call.sessionId!, observer);
+      if (!broken) this.agents.answered();
+      this.#finish(exchange, broken ?? observer.outcome(answer.status));
+    } finally {
+      if (sseSession !== undefined) this.#endSse(sseSession);
+    }
+  }
+
+  #observe(exchange: Exchange, call: Call): AnswerObserver {
+    const observer: AnswerObserver = new AnswerObserver({
       recorder: exchange.recorder,
       requests: requestIds(call.messages),
       catalogue: this.#catalogue,
       serverRequests: this.#serverRequests,
-      session: call.isInitialize ? answer.headers['mcp-session-id'] : call.sessionId,
+      onAnswer: (id, text) => this.#sse.answered(observer.session ?? '', id, text),
     });
-    const { clock, keepAliveMs = usualKeepAliveMs } = this.#options;
-    const broken = await relayAnswer(exchange, answer, observer, filterNow(policy, visit), { clock, keepAliveMs });
-    if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
-    if (!broken) this.agents.answered();
-    this.#finish(exchange, broken ?? observer.outcome(answer.status));
+    return observer;
+  }
+
+  /** With its stream a session of the old transport is over. */
+  #endSse(session: string): void {
+    this.#sse.closed(session);
+    this.#sessions.delete(session);
+    this.#serverRequests.sessionEnded(session);
   }
 
   /** Answers of the agent to what the server had asked. */
@@ -254,11 +298,12 @@ export class Gateway {
   }
 
   #noteSession(exchange: Exchange, principal: Principal, call: Call, answer: UpstreamResponse): void {
-    const issued = answer.headers['mcp-session-id'];
-    if (call.isInitialize && issued !== undefined && answer.status < 300) {
+    const issued = answer.sseSession ?? (call.isSse ? undefined : answer.headers['mcp-session-id']);
+    if ((call.isInitialize || answer.sseSession !== undefined) && issued !== undefined && answer.status < 300) {
       this.#sessions.add(issued, { principal: principal.id, agent: call.agent ?? principal.name, era: 'legacy' });
       exchange.recorder.update({ session: issued.slice(0, 8) });
     }
+    if (call.isSse) return;
     const ended = answer.status === 404 || (call.method === 'DELETE' && answer.status < 300);
     if (!ended || call.sessionId === undefined) return;
     this.#sessions.delete(call.sessionId);

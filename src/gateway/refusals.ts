@@ -89,11 +89,17 @@ export function refuseMessage(exchange: Exchange, code: number, message: string,
  * A call that policy or grant denies: HTTP 200 with the call's own id, so that the agent can act on it.
  * A denied notification is dropped with the 202 it would have got.
  */
-export function refuseCall(exchange: Exchange, call: Call, decision: Extract<Decision, { kind: 'deny' }>): void {
+export function refuseCall(
+  exchange: Exchange,
+  call: Call,
+  decision: Extract<Decision, { kind: 'deny' }>,
+  say: (text: string) => boolean,
+): void {
   const { status, rpc } = failures.DENIED;
   exchange.recorder.finish({ status: 'denied', rpcCode: rpc, reason: decision.reason, failure: markOf('DENIED') });
   const answers = denialsOf(call, decision.reason);
-  if (answers.length === 0) exchange.answer(202);
+  // An agent of the old transport reads answers on its stream and nowhere else.
+  if (answers.length === 0 || (call.isSse && answers.map(say).every(Boolean))) exchange.answer(202);
   else exchange.answer(status, call.isBatch ? `[${answers.join(',')}]` : answers[0]);
 }
 

@@ -169,7 +169,8 @@ async function answerTooLong(exchange: Exchange, writer: EventWriter, observer: 
 
 function observe(exchange: Exchange, observer: AnswerObserver, event: Read): void {
   if (event === 'overlong') exchange.recorder.flag('truncated');
-  else if (event.data !== '') observer.message(event.data, event.id);
+  // What an `endpoint` event holds is the id of a session (2024-11-05), and no message.
+  else if (event.data !== '' && event.type !== 'endpoint') observer.message(event.data, event.id);
 }
 
 const torn = 'the rules changed in the middle of a message';

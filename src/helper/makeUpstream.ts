@@ -2,18 +2,18 @@
 import type { Clock } from '../core/clock.ts';
 import type { ServerTransport } from '../core/server.ts';
 import type { ProcessGuardian } from '../upstream/processGuardian.ts';
-import { HttpUpstream } from '../upstream/httpUpstream.ts';
-import { ReturningUpstream } from '../upstream/returningUpstream.ts';
+import { HttpServer } from '../upstream/httpServer.ts';
+import { SseAgents } from '../upstream/sseAgents.ts';
 import { StdioUpstream } from '../upstream/stdioUpstream.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 export function makeUpstream(transport: ServerTransport, clock: Clock, guardian: ProcessGuardian): Upstream {
   if (transport.kind === 'http') {
-    const server = new HttpUpstream({ url: transport.url, headers: transport.headers, clock });
-    return new ReturningUpstream(server, { clock });
+    const server = new HttpServer({ url: transport.url, headers: transport.headers, clock });
+    return new SseAgents(server, () => server.sse);
   }
   const { command, args, env, cwd } = transport;
-  return new StdioUpstream({ command, args, env, cwd, clock, guardian });
+  return new SseAgents(new StdioUpstream({ command, args, env, cwd, clock, guardian }));
 }
 
 /** A value shorter than this is no secret, and would be found in every other text. */

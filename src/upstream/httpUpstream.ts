@@ -53,8 +53,9 @@ export class HttpUpstream implements Upstream {
     }
   }
 
-  async forward(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const answer = await this.#send(request.method, request.headers, request.body, request.signal);
+  /** `path`: another one of this server than the configured one, query included. */
+  async forward(request: UpstreamRequest, path?: string): Promise<UpstreamResponse> {
+    const answer = await this.#send(request.method, request.headers, request.body, request.signal, path);
     answer.body.on('error', () => {}); // Who reads it is told; where nobody does any more, nobody has to be.
     const headers = answerHeaders(answer.headers);
     if (answer.statusCode === 202 || answer.statusCode === 204 || headers['content-length'] === '0') {
@@ -83,12 +84,13 @@ export class HttpUpstream implements Upstream {
     headers: Record<string, string>,
     body: Buffer | undefined,
     signal: AbortSignal,
+    path = this.#url.pathname + this.#url.search,
   ): Promise<Awaited<ReturnType<Pool['request']>>> {
     const pool = await this.#connected();
     try {
       return await pool.request({
         method,
-        path: this.#url.pathname + this.#url.search,
+        path,
         headers: { ...requestHeaders(headers), ...this.#ownHeaders() },
         body: body ?? null,
         signal,

@@ -1,0 +1,164 @@
+// The deprecated HTTP+SSE transport (2024-11-05) on both sides of the gateway: real servers and real clients of the SDK that
+// speak nothing else, in front of and behind those that speak something newer.
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { Agent, fetch as undiciFetch } from 'undici';
+import type { LookupFunction } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { HttpServer } from '../../src/upstream/httpServer.ts';
+import { SseAgents } from '../../src/upstream/sseAgents.ts';
+import type { Upstream } from '../../src/upstream/upstream.ts';
+import { callHttp1, openHttp1 } from '../support/agents.ts';
+import { aGateway, authorityOf, mcpHeaders, post, request, type GatewayWorld } from '../support/gateway.ts';
+import { aStreamableServer, anSseServer } from '../support/sdkServers.ts';
+import { until } from '../support/until.ts';
+
+type Behind = { upstream: Upstream; calls: () => string[] };
+
+async function sseBehind(): Promise<Behind> {
+  const { port, tools } = await anSseServer();
+  return { upstream: at(`http://localhost:${port}/sse`), calls: () => tools.flatMap(({ calls }) => calls) };
+}
+
+async function streamableBehind(): Promise<Behind> {
+  const { port, tools } = await aStreamableServer();
+  return { upstream: at(`http://localhost:${port}/mcp`), calls: () => tools.flatMap(({ calls }) => calls) };
+}
+
+function at(url: string): Upstream {
+  const server = new HttpServer({ url, headers: {}, clock: systemClock });
+  const upstream = new SseAgents(server, () => server.sse);
+  onTestFinished(() => upstream.close());
+  return upstream;
+}
+
+async function agentOf(world: GatewayWorld, kind: 'sse' | 'streamable', token = world.token): Promise<Client> {
+  const lookup: LookupFunction = (_name, { all }, found) =>
+    all ? found(null, [{ address: '127.0.0.1', family: 4 }]) : found(null, '127.0.0.1', 4);
+  const dispatcher = new Agent({ connect: { ca: world.target.ca, lookup } });
+  const fetch = ((input: string | URL, init?: RequestInit) =>
+    undiciFetch(input, { ...(init as object), dispatcher })) as unknown as typeof globalThis.fetch;
+  const url = new URL(`https://${authorityOf(world.target)}/mcp`);
+  const headers = { authorization: `Bearer ${token}` };
+  const transport =
+    kind === 'sse'
+      ? new SSEClientTransport(url, { fetch, requestInit: { headers } })
+      : new StreamableHTTPClientTransport(url, { fetch, requestInit: { headers } });
+  const client = new Client({ name: 'agent', version: '1' }, { capabilities: { roots: {} } });
+  client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: 'file:///work', name: 'work' }] }));
+  onTestFinished(async () => {
+    await client.close();
+    await dispatcher.destroy();
+  });
+  await client.connect(transport);
+  return client;
+}
+
+describe.each([
+  ['sse', 'an HTTP+SSE server', sseBehind],
+  ['sse', 'a Streamable HTTP server', streamableBehind],
+  ['streamable', 'an HTTP+SSE server', sseBehind],
+  ['streamable', 'a Streamable HTTP server', streamableBehind],
+] as const)('an agent that speaks %s, in front of %s', (kind, _, behind) => {
+  it('lists, calls, is asked, and sees the answers of two calls at once', async () => {
+    const { upstream, calls } = await behind();
+    await upstream.check(new AbortController().signal);
+    const world = await aGateway({ behind: upstream });
+    const agent = await agentOf(world, kind);
+    expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['echo', 'slow', 'ask']);
+    const both = await Promise.all(['one', 'two'].map((text) => agent.callTool({ name: 'echo', arguments: { text } })));
+    expect(both).toMatchObject([{ content: [{ text: 'one' }] }, { content: [{ text: 'two' }] }]);
+    expect(await agent.callTool({ name: 'ask', arguments: {} })).toMatchObject({ content: [{ text: 'file:///work' }] });
+    expect(calls().sort()).toEqual(['one', 'two']);
+    // Each call's row tells how it went, whatever stream its answer came on.
+    const rows = world.rows().filter(({ method }) => method === 'tools/call');
+    expect(rows.map(({ name, status }) => [name, status])).toEqual([
+      ['echo', 'ok'],
+      ['echo', 'ok'],
+      ['ask', 'ok'],
+    ]);
+    await until(() => world.audit.records.filter(({ kind: what }) => what === 'outcome').length >= 5);
+  });
+
+  it('hears on the same connection that a call is denied, and which tools are hidden from it', async () => {
+    const { upstream, calls } = await behind();
+    await upstream.check(new AbortController().signal);
+    const world = await aGateway({ behind: upstream });
+    const { token } = await world.grantFor({ tools: ['echo'] });
+    const agent = await agentOf(world, kind, token);
+    expect((await agent.listTools()).tools.map(({ name }) => name)).toEqual(['echo']);
+    await expect(agent.callTool({ name: 'slow', arguments: {} })).rejects.toMatchObject({ code: -32010 });
+    expect(calls()).toEqual([]);
+  });
+});
+
+describe('the message endpoint', () => {
+  it('is announced as a path of the tunnel, works for who opened the stream, and is unknown to anybody else', async () => {
+    const { upstream } = await sseBehind();
+    await upstream.check(new AbortController().signal);
+    const world = await aGateway({ behind: upstream });
+    const stream = await openHttp1(world.target, {
+      path: '/mcp',
+      headers: { ...mcpHeaders(world.token), accept: 'text/event-stream' },
+    });
+    let text = '';
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString())).on('error', () => {});
+    onTestFinished(() => void stream.destroy());
+    await until(() => text.includes('\n\n'));
+    const path = /^event: endpoint\ndata: (\/mcp\/message\?sessionId=[0-9a-f-]{36})\n\n$/.exec(text)?.[1];
+    expect(path).toBeDefined();
+    expect(world.rows()[0]?.flags).toEqual(['endpoint']);
+
+    const ping = request('ping');
+    const other = await world.grantFor({});
+    const foreign = await post({ ...world, token: other.token }, ping, { path: path! });
+    expect(foreign.status).toBe(404);
+    expect(world.audit.records.at(-1)).toMatchObject({ kind: 'refused', why: 'foreign-session' });
+    expect((await post(world, ping, { path: path! })).status).toBe(202);
+    await until(() => text.includes('"result":{}'));
+    for (const off of [
+      path!.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+      `${path}&more=1`,
+      `${path}?`,
+      '/mcp/message',
+      '/mcp/messages?sessionId=1',
+      '/messages?sessionId=1',
+      '/sse',
+    ]) {
+      expect([off, (await post(world, ping, { path: off })).status]).toEqual([off, 404]);
+    }
+    const asked = await callHttp1(world.target, { path: path!, headers: mcpHeaders(world.token) });
+    expect(asked.status).toBe(404);
+    const stranger = await post({ ...world, token: 'mcpt_none' }, ping, { path: path! });
+    expect(stranger.status).toBe(401);
+
+    stream.destroy();
+    await until(() => world.rows()[0]?.status !== 'pending');
+    expect((await post(world, ping, { path: path! })).status).toBe(404);
+    expect(JSON.stringify(world.rows().map((row) => world.detail(row)))).not.toContain(path!.slice(-36));
+  });
+
+  it('that a server announces elsewhere is not gone to', async () => {
+    const { createServer } = await import('node:http');
+    let heard = 0;
+    const server = createServer((_request, response) => {
+      heard += 1;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('event: endpoint\ndata: http://169.254.169.254/messages\n\n');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const upstream = at(`http://127.0.0.1:${(server.address() as { port: number }).port}/sse`);
+    await upstream.check(new AbortController().signal).catch(() => {});
+    const world = await aGateway({ behind: upstream });
+    const answer = post(world, request('initialize', { protocolVersion: '2025-06-18', capabilities: {} }));
+    expect((await answer).status).toBe(502);
+    expect(heard).toBeGreaterThan(0);
+  });
+});
