@@ -2,14 +2,16 @@
 import { roughDuration } from '../core/duration.ts';
 import { TunnelError } from '../core/errors.ts';
 import { anyServer } from '../identity/grants.ts';
-import type { GrantInfo } from '../protocol/control.ts';
+import { secretPath } from '../identity/way.ts';
+import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import { withGrants } from './grantVerbs.ts';
 import { changedScope, namesScope, scopeOf, scopeWords, type ScopeOptions } from './scopeOptions.ts';
 import { writeSecret } from './secretText.ts';
 import { serverIds, serverWords } from './serverNames.ts';
+import { urlsAt, wayOf, wayWords, type WayOptions } from './wayOptions.ts';
 
-export type AgentsAddOptions = ScopeOptions & { server?: string[]; expires: number; tokenFile?: string };
+export type AgentsAddOptions = ScopeOptions & WayOptions & { server?: string[]; expires: number; tokenFile?: string };
 
 /** `all` drops the lists that the grant has, before the others are read. */
 export type AgentsChangeOptions = ScopeOptions & { server?: string[]; expires?: number; all?: boolean };
@@ -23,11 +25,17 @@ export async function agentsAdd(
   const servers = options.server ? await serverIds(context, options.server) : [anyServer];
   const scope = scopeOf(options);
   const expiresMs = context.clock.now() + expires;
-  const added = await withGrants(context, (grants) =>
-    grants['grants/add']({ name: name ?? '', servers, scope, expiresMs }),
-  );
-  await showToken(context, 'added', added, options.tokenFile);
-  context.output.log(`“${added.grant.name}” may call for ${roughDuration(expires)}. The token is shown this once.`);
+  const way = await wayOf(context, options);
+  const wanted = { name: name ?? '', servers, scope, expiresMs };
+  const { grant, told } = await withGrants(context, async (grants) => {
+    if (!way) return toldOf(await grants['grants/add'](wanted));
+    const added = await grants['grants/addWay']({ ...wanted, way });
+    if (added.path === undefined) return { grant: added.grant, told: undefined };
+    return { grant: added.grant, told: pathTold(added.path, added.grant, await grants['tunnel/list']({})) };
+  });
+  await show(context, 'added', grant, told, options.tokenFile);
+  const once = told ? ` ${told.what} is shown this once.` : ` It is let in by its ${wayWords(grant)}.`;
+  context.output.log(`“${grant.name}” may call for ${roughDuration(expires)}.${once}`);
 }
 
 export async function agentsList(context: CommandContext): Promise<void> {
@@ -39,12 +47,13 @@ export async function agentsList(context: CommandContext): Promise<void> {
   for (const grant of grants) output.event({ event: 'grant', ...grant });
   if (grants.length === 0) return output.line('No agent may call yet; add one with “mcp-tunnel agents add NAME”.');
   output.table(
-    ['NAME', 'ID', 'SERVERS', 'MAY USE', 'STATE'],
+    ['NAME', 'ID', 'SERVERS', 'MAY USE', 'COMES BY', 'STATE'],
     grants.map((grant) => [
       grant.name,
       grant.id,
       words(grant.scope.servers),
       scopeWords(grant.scope),
+      wayWords(grant),
       stateOf(grant, clock.now()),
     ]),
   );
@@ -80,12 +89,15 @@ export async function agentsRotate(
   agent: string | undefined,
   options: { overlap: number; tokenFile?: string },
 ): Promise<void> {
-  const rotated = await withGrants(context, async (grants) => {
+  const { grant, told } = await withGrants(context, async (grants) => {
     const { id } = pick((await grants['grants/list']({})).grants, agent ?? '', context.clock.now());
-    return grants['grants/rotate']({ id, overlapMs: options.overlap });
+    const rotated = await grants['grants/rotate']({ id, overlapMs: options.overlap });
+    if (rotated.grant.way?.kind !== 'path-secret') return toldOf(rotated);
+    const told = pathTold(secretPath(rotated.token), rotated.grant, await grants['tunnel/list']({}));
+    return { grant: rotated.grant, told };
   });
-  await showToken(context, 'rotated', rotated, options.tokenFile);
-  context.output.log(`The old token of “${rotated.grant.name}” works for ${roughDuration(options.overlap)} more.`);
+  await show(context, 'rotated', grant, told, options.tokenFile);
+  context.output.log(`What “${grant.name}” had before works for ${roughDuration(options.overlap)} more.`);
 }
 
 export async function agentsRevoke(context: CommandContext, agent: string | undefined): Promise<void> {
@@ -108,15 +120,38 @@ function pick(grants: readonly GrantInfo[], agent: string, nowMs: number): Grant
   throw new TunnelError('USAGE', `“${agent}” names several agents; say which by its id: ${ids}`);
 }
 
-async function showToken(
+/** What is said once: a token, or the URLs with a secret in them (its path, where no tunnel is open). */
+type Told = { what: string; lines: readonly string[]; event: Record<string, unknown> };
+
+function toldOf({ grant, token }: { grant: GrantInfo; token: string }): { grant: GrantInfo; told: Told | undefined } {
+  return { grant, told: { what: 'The token', lines: [token], event: { token } } };
+}
+
+function pathTold(path: string, grant: GrantInfo, { tunnels }: { tunnels: TunnelInfo[] }): Told {
+  const urls = urlsAt(path, grant, tunnels);
+  return {
+    what: urls.length > 0 ? 'The URL' : 'What the URL has in place of /mcp',
+    lines: urls.length > 0 ? urls : [path],
+    event: { path, urls },
+  };
+}
+
+async function show(
   context: CommandContext,
   event: 'added' | 'rotated',
-  { grant, token }: { grant: GrantInfo; token: string },
+  grant: GrantInfo,
+  told: Told | undefined,
   tokenFile: string | undefined,
 ): Promise<void> {
-  if (tokenFile !== undefined) await writeSecret(context, tokenFile, token);
-  context.output.event({ event, grant, ...(tokenFile === undefined ? { token } : { tokenFile }) });
-  context.output.line(tokenFile === undefined ? token : `The token is in ${tokenFile}.`);
+  const { output } = context;
+  if (!told) {
+    output.event({ event, grant });
+    return;
+  }
+  if (tokenFile !== undefined) await writeSecret(context, tokenFile, told.lines.join('\n'));
+  output.event({ event, grant, ...(tokenFile === undefined ? told.event : { tokenFile }) });
+  if (tokenFile === undefined) for (const line of told.lines) output.line(line);
+  else output.line(`${told.what} is in ${tokenFile}.`);
 }
 
 function stateOf({ revokedMs, expiresMs }: GrantInfo, nowMs: number): string {

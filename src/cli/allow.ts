@@ -43,15 +43,22 @@ export async function allowList(context: CommandContext): Promise<void> {
   if (problem) throw fromErrorInfo(problem);
 }
 
-/** `embedded`, `edge HOST[:PORT]`, or `client-metadata HOST[:PORT]`, which agents that pair may be looked up at. */
+/**
+ * `embedded`, `edge HOST[:PORT]`, `client-metadata HOST[:PORT]`, which agents that pair may be looked up at, or
+ * `jwks HOST[:PORT]`, where an issuer's keys may be fetched.
+ */
 function entryOf([carrier, host]: Words): DestinationEntry {
   if (carrier === 'embedded') {
     if (host !== undefined) throw new TunnelError('USAGE', 'embedded is this machine itself and takes no host');
     return { carrier };
   }
-  if (carrier === 'client-metadata') {
+  if (carrier === 'client-metadata' || carrier === 'jwks') {
     const known = host !== undefined && parseHostPattern(host);
-    if (!known) throw new TunnelError('USAGE', 'name the host: client-metadata claude.ai');
+    if (!known)
+      throw new TunnelError(
+        'USAGE',
+        `name the host: ${carrier} ${carrier === 'jwks' ? 'issuer.example.com' : 'claude.ai'}`,
+      );
     return { service: carrier, host };
   }
   if (carrier !== 'edge')
@@ -61,6 +68,7 @@ function entryOf([carrier, host]: Words): DestinationEntry {
 }
 
 function sentence(entry: DestinationEntry, may: string): string {
+  if (entry.service === 'jwks') return `Keys of issuers ${may} be fetched from ${entry.host ?? ''}`;
   if (entry.service !== undefined) return `Agents that ask to be let in ${may} be looked up at ${entry.host ?? ''}`;
   return `Tunnels ${may} go to ${describe(entry)}`;
 }

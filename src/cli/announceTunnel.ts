@@ -6,7 +6,7 @@ import { writeSecret } from './secretText.ts';
 export async function announceTunnel(
   context: CommandContext,
   opened: OpenedTunnel,
-  tokenFile: string | undefined,
+  { tokenFile, auth }: { tokenFile?: string; auth?: string },
 ): Promise<void> {
   const { tunnel, token = '', readyMs } = opened;
   const { id, server, hostname, url, loopbackUrl, caFile, privacy } = tunnel;
@@ -20,6 +20,8 @@ export async function announceTunnel(
   if (loopbackUrl !== undefined)
     output.line('            ', { text: loopbackUrl, style: 'cyan' }, '  (where *.localhost does not resolve)');
   output.line('  Token     ', tokenFile ?? token);
+  if (auth === 'upstream')
+    output.line('            ', 'as MCP-Tunnel-Authorization: Bearer …; Authorization goes to the server');
   if (tunnel.pairAttempts !== undefined)
     output.line('  OAuth     ', 'agents that cannot be given a token get the URL alone, and ask to be let in');
   if (caFile !== undefined) output.line('  CA file   ', `${caFile}  (NODE_EXTRA_CA_CERTS for Node clients)`);

@@ -17,6 +17,7 @@ import {
   repeated,
 } from './optionParsers.ts';
 import { scopeOptions } from './scopeOptions.ts';
+import { wayOptions } from './wayOptions.ts';
 
 const tokenFile: OptionRow = { flags: '--token-file <file>', help: 'write the token there instead of printing it' };
 const auditOf: OptionRow = { flags: '--helper <id>', help: 'only the log of this id, or the only one it begins' };
@@ -44,6 +45,11 @@ export const commands: readonly CommandRow[] = [
         parse: listenAddress,
       },
       { flags: '--oauth', help: 'let agents that cannot be given a token ask, by OAuth; you answer on this terminal' },
+      {
+        flags: '--auth <whose>',
+        help: 'whose an agent’s Authorization is: tunnel, or upstream: it passes to the server, and the token goes into MCP-Tunnel-Authorization',
+        default: 'tunnel',
+      },
       { flags: '--traffic', help: 'with --json: one event for each finished exchange' },
     ],
     examples: [
@@ -65,7 +71,7 @@ export const commands: readonly CommandRow[] = [
   {
     name: 'agents add',
     arguments: '<name>',
-    summary: 'let an agent in and print its token, once',
+    summary: 'let an agent in and print its token, or what it gets in place of one, once',
     options: [
       {
         flags: '--server <name...>',
@@ -73,10 +79,19 @@ export const commands: readonly CommandRow[] = [
         parse: repeated,
       },
       ...scopeOptions,
-      { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '7d' },
-      tokenFile,
+      { flags: '--expires <span>', help: 'how long it may call', parse: duration, default: '7d' },
+      ...wayOptions,
+      {
+        flags: '--token-file <file>',
+        help: 'write the token, or the URL with the secret, there instead of printing it',
+      },
     ],
-    examples: ['agents add claude --server everything --tools "get-*" --expires 8h --token-file token.txt'],
+    examples: [
+      'agents add claude --server everything --tools "get-*" --expires 8h --token-file token.txt',
+      'agents add webhook --path-secret --token-file url.txt',
+      'agents add build --client-ca ca.pem --client-name build.example.com',
+      'agents add ci --jwt-issuer https://issuer.example.com --jwt-audience mcp-tunnel --jwt-claim repository=acme/app',
+    ],
     run: async (context, [name], options) =>
       (await import('./agents.ts')).agentsAdd(context, name, options as unknown as AgentsAddOptions),
   },
@@ -128,9 +143,15 @@ export const commands: readonly CommandRow[] = [
   {
     name: 'allow add',
     arguments: '<carrier> [host]',
-    summary: 'let tunnels go to a destination: embedded, or edge HOST[:PORT]',
+    summary:
+      'let tunnels go to a destination: embedded, or edge HOST[:PORT]; or have an issuer’s keys fetched: jwks HOST',
     options: [{ flags: '--pin <pin>', help: 'only while the edge has this key (sha256/…)', parse: pin }],
-    examples: ['allow add edge edge.example.com:443', 'allow add embedded', 'allow add client-metadata claude.ai'],
+    examples: [
+      'allow add edge edge.example.com:443',
+      'allow add embedded',
+      'allow add client-metadata claude.ai',
+      'allow add jwks issuer.example.com',
+    ],
     run: async (context, words, options) => (await import('./allow.ts')).allowAdd(context, words, options),
   },
   {

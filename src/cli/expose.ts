@@ -27,6 +27,7 @@ export type ExposeOptions = ScopeOptions & {
   health?: HostPort;
   traffic?: boolean;
   oauth?: boolean;
+  auth?: string;
 };
 
 /** How long a new grant lasts when nobody says otherwise. */
@@ -50,13 +51,13 @@ export async function expose(context: CommandContext, name: string | undefined, 
         ...(options.name === undefined ? {} : { name: options.name }),
         ...(options.port === undefined ? {} : { port: options.port }),
         grant: grantOf(context, options),
-        ...(options.oauth ? { auth: { oauth: true } } : {}),
+        auth: authOf(options),
       },
       signal,
     );
     // The token was made for this run: it ends with it. After a kill -9 it ends when it expires.
     lifetime.defer(async () => void (await helper.peer.request('grants/revoke', { id: opened.grant!.id })));
-    await announceTunnel(context, opened, options.tokenFile);
+    await announceTunnel(context, opened, options);
     if (health) output.event({ event: 'health', port: health.port });
     states.begin(opened.tunnel);
     if (options.traffic || !output.json) await followTraffic(context, helper.peer, opened.tunnel.id);
@@ -80,6 +81,13 @@ async function ownHelper(
   };
   const helper = await startOwnHelper(context, prepare, policy === undefined ? {} : { policy });
   return { peer: helper.peer, close: () => helper.stop() };
+}
+
+function authOf({ auth = 'tunnel', oauth = false }: ExposeOptions): NonNullable<OpenTunnel['auth']> {
+  if (auth !== 'tunnel' && auth !== 'upstream') {
+    throw new TunnelError('USAGE', `--auth is tunnel or upstream, not “${auth}”`);
+  }
+  return { oauth, upstream: auth === 'upstream' };
 }
 
 function grantOf({ clock }: CommandContext, options: ExposeOptions): OpenTunnel['grant'] {

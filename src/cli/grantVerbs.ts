@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { grantEvent, type GrantChange } from '../helper/auditNotes.ts';
 import { connectControl, findHelpers } from '../helper/controlSocket.ts';
 import { GrantStore } from '../identity/grants.ts';
+import { secretPath } from '../identity/way.ts';
 import {
   controlVersion,
   type DriverContract,
@@ -15,7 +16,14 @@ import type { Peer } from '../protocol/peer.ts';
 import { noteInAudit } from './auditNote.ts';
 import type { CommandContext } from './command.ts';
 
-type Verbs = 'grants/list' | 'grants/add' | 'grants/rotate' | 'grants/change' | 'grants/revoke' | 'tunnel/list';
+type Verbs =
+  | 'grants/list'
+  | 'grants/add'
+  | 'grants/addWay'
+  | 'grants/rotate'
+  | 'grants/change'
+  | 'grants/revoke'
+  | 'tunnel/list';
 
 export type GrantVerbs = {
   [M in Verbs]: (params: HelperRequests[M]['params']) => Promise<HelperRequests[M]['result']>;
@@ -28,6 +36,7 @@ export async function withGrants<T>(context: CommandContext, use: (grants: Grant
     return await use({
       'grants/list': (params) => helper.request('grants/list', params, context.signal),
       'grants/add': (params) => helper.request('grants/add', params, context.signal),
+      'grants/addWay': (params) => helper.request('grants/addWay', params, context.signal),
       'grants/rotate': (params) => helper.request('grants/rotate', params, context.signal),
       'grants/change': (params) => helper.request('grants/change', params, context.signal),
       'grants/revoke': (params) => helper.request('grants/revoke', params, context.signal),
@@ -71,6 +80,10 @@ async function onFile<T>(context: CommandContext, use: (grants: GrantVerbs) => P
     return await use({
       'grants/list': async () => ({ grants: store.list() }),
       'grants/add': async (params) => noted('added', await store.add(params)),
+      'grants/addWay': async ({ way, ...wanted }) => {
+        const { grant, secret } = await store.addWay(wanted, way);
+        return noted('added', { grant, ...(secret === undefined ? {} : { path: secretPath(secret) }) });
+      },
       'grants/rotate': async ({ id, overlapMs }) => noted('rotated', await store.rotate(id, overlapMs)),
       'grants/change': async ({ id, ...wanted }) => noted('changed', { grant: await store.change(id, wanted) }),
       'grants/revoke': async ({ id }) => noted('revoked', { grant: await store.revoke(id) }),

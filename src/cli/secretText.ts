@@ -16,6 +16,11 @@ export async function readSecret({ folder, stdin }: CommandContext, file: string
   return secret;
 }
 
+/** The whole of a small text file that holds no secret. Throws `USAGE` when it cannot be read. */
+export function readText({ folder }: CommandContext, file: string): Promise<string> {
+  return readSecretFile(resolve(folder, file));
+}
+
 /** Mode 0600, replaced whole. */
 export async function writeSecret({ folder, files }: CommandContext, file: string, secret: string): Promise<void> {
   await files.write(resolve(folder, file), `${secret}\n`);

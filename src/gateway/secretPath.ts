@@ -5,11 +5,6 @@ import { redacted } from '../traffic/redact.ts';
 /** The one path agents see, whatever the upstream's own is called. */
 export const mcpPath = '/mcp';
 
-/** The address of the MCP endpoint for whoever holds the secret. */
-export function secretPath(secret: string): string {
-  return `/s/${secret}${mcpPath}`;
-}
-
 /** The secret of a path of this shape, right or wrong. Compared as it came: no decoding, no dot segments, no case folding. */
 export function secretIn(path: string): string | undefined {
   return /^\/s\/([^/]+)\/mcp$/.exec(path)?.[1];

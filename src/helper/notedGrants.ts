@@ -1,6 +1,6 @@
 // Changes of grants as drivers ask for them: done in the file that all processes share, and told to the audit log.
 import type { GrantChange, GrantStore, NewGrant } from '../identity/grants.ts';
-import { secretPath } from '../gateway/secretPath.ts';
+import { secretPath } from '../identity/way.ts';
 import type { GrantInfo, NewWay } from '../protocol/control.ts';
 import type { AuditNotes } from './auditNotes.ts';
 

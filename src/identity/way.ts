@@ -73,6 +73,11 @@ export type NewWay = { kind: 'path-secret' } | { kind: 'certificate'; caPem: str
 /** As it is shown: an authority by its fingerprint (SHA-256, hex). */
 export type Way = { kind: 'path-secret' } | { kind: 'certificate'; ca: string; name?: string } | JwtTerms;
 
+/** What the URL of whoever holds the secret has in place of `/mcp`. */
+export function secretPath(secret: string): string {
+  return `/s/${secret}/mcp`;
+}
+
 /** A copy that nobody shares, without the PEM. */
 export function describedWay(way: StoredWay): Way {
   switch (way.kind) {
