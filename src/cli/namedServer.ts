@@ -1,5 +1,6 @@
 // Which server `expose` is asked for: a command behind `--`, a URL, or the name of one that discovery finds here.
 import { TunnelError } from '../core/errors.ts';
+import { serversNamed } from '../discovery/namedServers.ts';
 import type { OpenTunnel } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import type { HelperPeer } from './ownHelper.ts';
@@ -33,7 +34,7 @@ export async function namedServer(
     return { server: { inline: { name: nameOfUrl(url), transport: { kind: 'http', url, headers: {} } } } };
   const folders = [context.folder];
   const { servers } = await peer.request('servers/list', { folders });
-  const found = servers.filter((server) => server.name === name || server.id === name);
+  const found = serversNamed(servers, name ?? '');
   if (found.length === 0)
     throw new TunnelError(
       'NOT_FOUND',

@@ -1,9 +1,10 @@
 // `mcp-tunnel servers [DIR]`: what discovery finds, with everything that could not be read beside it.
 // Values of env and headers are never shown: they hold secrets more often than not.
 import { stat } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { relative, resolve, sep } from 'node:path';
 import { TunnelError } from '../core/errors.ts';
 import { discover } from '../discovery/discover.ts';
+import { homeOf } from '../discovery/places.ts';
 import type { DiscoveredServer, DiscoveryProblem, ServerTransport } from '../core/server.ts';
 import type { CommandContext } from './command.ts';
 
@@ -11,6 +12,7 @@ export async function servers(context: CommandContext, dir: string | undefined):
   const { output, env } = context;
   const folder = resolve(context.folder, dir ?? '.');
   await demandFolder(folder);
+  const from = { folder, home: homeOf(env) };
   const list = await discover([folder], env);
 
   for (const server of list.servers) output.event({ event: 'server', ...shown(server) });
@@ -19,22 +21,25 @@ export async function servers(context: CommandContext, dir: string | undefined):
 
   if (list.servers.length === 0 && list.problems.length === 0) {
     output.line(`No MCP servers are defined in ${folder}.`);
-    output.line('Looked for .vscode/mcp.json, .mcp.json and .cursor/mcp.json.');
+    output.line('Looked for the files of every client known, here and among your own: .mcp.json, .vscode/mcp.json, …');
+    output.line(
+      'A server that no file names: `mcp-tunnel expose -- COMMAND ARG…`, or `--url http://localhost:PORT/mcp`.',
+    );
     return;
   }
   if (list.servers.length > 0) {
     output.table(
       ['NAME', 'KIND', 'RUNS', 'DEFINED IN'],
-      list.servers.map((server) => [server.name, server.transport.kind, runs(server.transport), place(server, folder)]),
+      list.servers.map((server) => [server.name, server.transport.kind, runs(server.transport), place(server, from)]),
     );
   }
   const unready = list.servers.filter((server) => server.problem !== undefined);
   if (unready.length + list.problems.length > 0) output.line();
   for (const server of unready) {
-    output.line({ text: `${server.name}: `, style: 'yellow' }, server.problem ?? '', ` (${place(server, folder)})`);
+    output.line({ text: `${server.name}: `, style: 'yellow' }, server.problem ?? '', ` (${place(server, from)})`);
   }
   for (const problem of list.problems) {
-    output.line({ text: `${where(problem, folder)}: `, style: 'red' }, problem.message);
+    output.line({ text: `${where(problem, from)}: `, style: 'red' }, problem.message);
   }
 }
 
@@ -63,10 +68,22 @@ function runs(transport: ServerTransport): string {
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }
 
-function place({ source }: DiscoveredServer, folder: string): string {
-  return `${relative(folder, source.file ?? '')}:${source.line ?? 1}`;
+function place({ source, alsoIn = [] }: DiscoveredServer, from: From): string {
+  const more = alsoIn.length === 0 ? '' : ` and ${alsoIn.length} more`;
+  return `${shortPath(source.file ?? '', from)}:${source.line ?? 1}${more}`;
 }
 
-function where({ file, line, column }: DiscoveryProblem, folder: string): string {
-  return [relative(folder, file), line, column].filter((part) => part !== undefined).join(':');
+/** Where paths are shown from. */
+type From = { folder: string; home: string };
+
+/** From the folder on, or from the home folder. */
+function shortPath(file: string, { folder, home }: From): string {
+  const here = relative(folder, file);
+  if (!here.startsWith('..')) return here;
+  const home = relative(home, file);
+  return home.startsWith('..') ? file : `~${sep}${home}`;
+}
+
+function where({ file, line, column }: DiscoveryProblem, from: From): string {
+  return [shortPath(file, from), line, column].filter((part) => part !== undefined).join(':');
 }

@@ -1,10 +1,9 @@
 // Finds the MCP servers that configuration files define: those of some workspace folders, and those that the user has
 // for every workspace. Reads only; nothing found is run.
-import { homedir } from 'node:os';
 import { resolve, sep } from 'node:path';
 import type { DiscoveredServer, DiscoveryProblem, ServerList } from '../core/server.ts';
 import { formats, type ConfigFormat } from './formats.ts';
-import { filesAt, userFolder, type Platform } from './places.ts';
+import { filesAt, homeOf, userFolder, type Platform } from './places.ts';
 import { readConfig } from './readConfig.ts';
 import { resolveEntry } from './resolveEntry.ts';
 import { readTextFile } from './textFile.ts';
@@ -22,7 +21,7 @@ type Candidate = { file: string; format: ConfigFormat; scope: 'workspace' | 'use
 export async function discover(
   folders: readonly string[],
   env: Record<string, string | undefined>,
-  home: string = homedir(),
+  home: string = homeOf(env),
   platform: NodeJS.Platform = process.platform,
 ): Promise<ServerList> {
   const roots = rootsOf(folders);

@@ -1,6 +1,7 @@
 // Where configuration files stand: in a workspace folder, or where this platform keeps what is the user's. A `*` in a
 // segment stands for any text in a name, so that profiles and folders full of small files are found.
 import { readdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** Files one place with a `*` may stand for; the first by name are read. */
@@ -20,6 +21,11 @@ export type Platform = {
   home: string;
   env: Record<string, string | undefined>;
 };
+
+/** Whose environment it is says where he lives; else the system does. */
+export function homeOf(env: Record<string, string | undefined>, platform = process.platform): string {
+  return env[platform === 'win32' ? 'USERPROFILE' : 'HOME'] || homedir();
+}
 
 /** `config`: XDG (also where clients ignore the platform's way); `apps`: where programs of this platform keep theirs. */
 export function userFolder(base: UserBase, { platform, home, env }: Platform): string {

@@ -2,14 +2,13 @@
 // come, go or are replaced. Watches single folders, never trees: a workspace can hold millions of files.
 import { watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock, type Clock, type TimerHandle } from '../core/clock.ts';
 import { systemCode } from '../core/errors.ts';
 import type { Closable } from '../core/lifetime.ts';
 import { candidatesIn, rootsOf } from './discover.ts';
 import { formats } from './formats.ts';
-import { userFolder, type Platform } from './places.ts';
+import { homeOf, userFolder, type Platform } from './places.ts';
 
 /** Changes within this time are one. */
 export const settleMs = 200;
@@ -22,7 +21,7 @@ export function watchServers(
   folders: readonly string[],
   onChange: () => void,
   clock: Clock = systemClock,
-  platform: Platform = { platform: process.platform, home: homedir(), env: process.env },
+  platform: Platform = { platform: process.platform, home: homeOf(process.env), env: process.env },
 ): Closable {
   return new ServersWatch(folders, onChange, clock, platform);
 }

@@ -25,7 +25,7 @@ export class RunningCommand {
   constructor(words: readonly string[], { home, cwd, input, env }: StartOptions) {
     this.child = spawn(process.execPath, [join(root, 'dist/cli.js'), ...words], {
       cwd: cwd ?? home,
-      env: { ...process.env, MCP_TUNNEL_HOME: home, NO_COLOR: '1', ...env },
+      env: { ...process.env, MCP_TUNNEL_HOME: home, HOME: home, NO_COLOR: '1', ...env },
       stdio: 'pipe',
     });
     this.child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString('utf8')));

@@ -41,7 +41,7 @@ export class CommandWorld {
   start(words: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
     const child = spawn(process.execPath, [cli, ...words], {
       cwd: this.folder,
-      env: { ...process.env, MCP_TUNNEL_HOME: this.home, ...env },
+      env: { ...process.env, MCP_TUNNEL_HOME: this.home, HOME: this.home, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     child.stdin.on('error', () => {}); // A command that reads no input may be gone before it is written.

@@ -62,7 +62,7 @@ describe('servers', () => {
   });
 
   it('says where it looked when there is nothing', async () => {
-    expect((await world.run(['servers'])).out).toContain('Looked for .vscode/mcp.json');
+    expect((await world.run(['servers'])).out).toContain('Looked for the files of every client');
     expect(await world.run(['servers', '--json'])).toMatchObject({ code: 0, out: '' });
   });
 
@@ -82,5 +82,17 @@ describe('servers', () => {
     await mkdir(join(world.folder, 'sub/.cursor'), { recursive: true });
     await writeFile(join(world.folder, 'sub/.cursor/mcp.json'), '{"mcpServers":{"a":{"command":"x"}}}');
     expect((await world.run(['servers', 'sub', '--json'])).events).toMatchObject([{ name: 'a', format: 'cursor' }]);
+  });
+
+  it('lists the user’s own servers after those of the workspace, and says which other files declare one', async () => {
+    await put('{"mcpServers":{"a":{"command":"x"}}}');
+    await mkdir(join(world.folder, 'user/.cursor'), { recursive: true });
+    await writeFile(
+      join(world.folder, 'user/.cursor/mcp.json'),
+      '{"mcpServers":{"a":{"command":"x"},"own":{"command":"y"}}}',
+    );
+    const { out } = await world.run(['servers']);
+    expect(out).toContain('.mcp.json:1 and 1 more');
+    expect(out.indexOf('own')).toBeGreaterThan(out.indexOf('.mcp.json'));
   });
 });

@@ -21,7 +21,7 @@ export class World {
 
   private constructor(folder: string) {
     this.folder = folder;
-    this.env = { MCP_TUNNEL_HOME: join(folder, 'home') };
+    this.env = { MCP_TUNNEL_HOME: join(folder, 'home'), HOME: join(folder, 'user'), USERPROFILE: join(folder, 'user') };
     this.paths = statePaths(this.env, process.platform, folder, { managedPolicy: join(folder, 'managed.json') });
   }
 
