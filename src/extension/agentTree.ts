@@ -2,7 +2,7 @@
 // who calls with it, from where, and which servers it reaches. What ended is folded into one row.
 import { printable } from '../core/printable.ts';
 import type { AgentSeen, GrantInfo, TunnelInfo } from '../protocol/control.ts';
-import { isLive, leftLabel, scopeLabel, scopeLines } from './grantWords.ts';
+import { isLive, leftLabel, scopeLabel, scopeLines, wayLabel } from './grantWords.ts';
 import type { Translate } from './translate.ts';
 import type { TreeNode } from './treeNode.ts';
 import { ageLabel, destinationLabel } from './wording.ts';
@@ -37,15 +37,16 @@ function grantNode(grant: GrantInfo, input: AgentTreeInput, nowMs: number, t: Tr
   const callers = input.tunnels.flatMap((tunnel) =>
     tunnel.agents.filter((agent) => agent.grant.id === grant.id).map((agent) => ({ agent, tunnel })),
   );
-  const facts = [leftLabel(grant.expiresMs, nowMs, t), scopeLabel(grant.scope, t), ...cameBy(grant, t)];
+  const way = wayLabel(grant, t);
+  const facts = [leftLabel(grant.expiresMs, nowMs, t), scopeLabel(grant.scope, t), ...(way ? [way] : [])];
   const subject = { kind: 'grant', grant } as const;
   return {
     id: `grant:${grant.id}`,
     label: printable(grant.name, 120),
     description: facts.join(' · '),
     tooltip: tooltip(grant, nowMs, t),
-    icon: { name: grant.paired ? 'account' : 'key', ...(callers.length > 0 ? { color: 'charts.green' } : {}) },
-    context: grant.paired ? 'grant.paired' : input.holds(grant.id) ? 'grant.token.held' : 'grant.token',
+    icon: { name: iconOf(grant), ...(callers.length > 0 ? { color: 'charts.green' } : {}) },
+    context: contextOf(grant, input.holds(grant.id)),
     subject,
     children: [
       ...(callers.length === 0 ? [nobodyNode(grant, t)] : []),
@@ -55,17 +56,36 @@ function grantNode(grant: GrantInfo, input: AgentTreeInput, nowMs: number, t: Tr
   };
 }
 
-function cameBy({ paired }: GrantInfo, t: Translate): string[] {
-  return paired ? [t('paired, {0}', printable(paired.redirectHost, 80))] : [];
+function iconOf({ paired, way }: GrantInfo): string {
+  if (paired) return 'account';
+  switch (way?.kind) {
+    case undefined:
+      return 'key';
+    case 'path-secret':
+      return 'link';
+    case 'certificate':
+      return 'verified';
+    case 'jwt':
+      return 'shield';
+  }
+}
+
+/** What has a token or a secret can be given another one; what this editor holds can be copied. */
+function contextOf({ paired, way }: GrantInfo, held: boolean): string {
+  if (paired) return 'grant.paired';
+  if (way) return way.kind === 'path-secret' ? 'grant.secret' : 'grant.way';
+  return held ? 'grant.token.held' : 'grant.token';
 }
 
 function tooltip(grant: GrantInfo, nowMs: number, t: Translate): string {
-  const { name, paired, scope, createdMs, expiresMs } = grant;
+  const { name, paired, way, scope, createdMs, expiresMs } = grant;
   return [
     printable(name, 200),
     paired
       ? t('Paired: {0}, access went to {1}', printable(paired.client, 120), printable(paired.redirectHost, 120))
-      : t('Let in by a token'),
+      : way
+        ? t('Let in by: {0}', wayLabel(grant, t) ?? '')
+        : t('Let in by a token'),
     ...scopeLines(scope, t),
     t('Made {0}, works until {1}', ageLabel(createdMs, nowMs, t), new Date(expiresMs).toLocaleString()),
   ].join('\n');
@@ -89,10 +109,11 @@ function callerNode(grant: GrantInfo, { agent, tunnel, index }: Caller, nowMs: n
   const age = ageLabel(agent.lastCallMs, nowMs, t);
   const name = printable(agent.name, 120);
   const visitor = printable(agent.visitor, 80);
+  const address = visitor.replace(/^(\[.*\]|[^:]+):\d+$/, '$1'); // Its port says nothing and takes room.
   return {
     id: `grant:${grant.id}:caller:${tunnel.id}:${index}`,
     label: name,
-    description: [visitor, calls, ...refused, age].join(' · '),
+    description: [address, calls, ...refused, age].join(' · '),
     tooltip: [
       t('{0}: the name that the agent gives itself', name),
       t('Calls {0} from {1}', tunnel.server.name, visitor),

@@ -6,12 +6,15 @@ import { toolChoices } from './accessChange.ts';
 import { askExpiry, askReadOnly, askTools } from './accessQuestions.ts';
 import type { App } from './app.ts';
 import { rulesFor } from './changeAccess.ts';
+import { asSentence } from './advice.ts';
 import { askWarning, showInfo } from './messages.ts';
 import { whenPressed } from './notify.ts';
 import { grantOf } from './targets.ts';
 import { t } from './vscodeTranslate.ts';
 
 const minuteMs = 60_000;
+/** As grants and policy files have it. */
+const maxNameLength = 64;
 
 /** A new grant with a token of its own, which is put into the clipboard. */
 export async function addAgent(app: App): Promise<void> {
@@ -21,7 +24,7 @@ export async function addAgent(app: App): Promise<void> {
     prompt: t('How shall it be called here? The name is also what rules of policy files say.'),
     placeHolder: t('for example: Claude on my laptop'),
     ignoreFocusOut: true,
-    validateInput: (text) => (text.trim() === '' ? t('Give it a name') : undefined),
+    validateInput: nameProblem,
   });
   const servers = name && (await askServers(app, step(2)));
   if (!servers) return;
@@ -33,6 +36,13 @@ export async function addAgent(app: App): Promise<void> {
   await app.tokens.keep(grant, token);
   await env.clipboard.writeText(token);
   void showInfo(t('The token of {0} is in the clipboard; whoever holds it may call.', grant.name));
+}
+
+/** Rules name agents so: `*` would be all of them. */
+function nameProblem(text: string): string | undefined {
+  const name = text.trim();
+  if (name === '' || name === '*') return t('Give it a name');
+  return name.length > maxNameLength ? t('At most {0} characters', maxNameLength) : undefined;
 }
 
 type ServerItem = QuickPickItem & { ids: string[] };
@@ -81,7 +91,7 @@ async function confirmRevoke(app: App, grant: GrantInfo): Promise<boolean> {
       : t('Nobody has called with it since its tunnel opened.'),
     grant.paired
       ? t('It has to be paired again to come back.')
-      : t('Its token stops working everywhere, for every server. This cannot be undone.'),
+      : t('What lets it in stops working everywhere, for every server. This cannot be undone.'),
   ].join('\n');
   const revoke = t('Revoke');
   return (await askWarning(t('Revoke {0}?', grant.name), detail, revoke)) === revoke;
@@ -91,15 +101,16 @@ async function confirmRevoke(app: App, grant: GrantInfo): Promise<boolean> {
 export async function rotateToken(app: App, target?: unknown): Promise<void> {
   const grant = await grantOf(app, target, t('Rotate Token'));
   if (!grant) return;
-  if (grant.paired) return explainPaired(app, grant);
+  if (grant.paired) return explainNoToken(app, grant);
   const overlapMs = await askOverlap(grant);
   if (overlapMs === undefined) return;
   try {
     const { grant: now, token } = await app.helper.request('grants/rotate', { id: grant.id, overlapMs });
+    if (now.way) return tellSecret(now.name, token);
     await app.tokens.keep(now, token);
   } catch (error) {
     if (errorInfo(error).code !== 'CONFLICT') throw error;
-    return explainPaired(app, grant, errorInfo(error).message); // It paired, or ended, meanwhile.
+    return explainNoToken(app, grant, asSentence(errorInfo(error).message)); // It ended meanwhile, or has none.
   }
   const copy = t('Copy Token');
   const text = t('{0} has a new token. Give it to the agent; this editor keeps it for copying.', grant.name);
@@ -117,7 +128,14 @@ async function askOverlap({ name }: GrantInfo): Promise<number | undefined> {
   return (await window.showQuickPick(items, options))?.overlapMs;
 }
 
-function explainPaired(app: App, grant: GrantInfo, why?: string): void {
+/** What stands in its URL in place of `/mcp`: kept nowhere, so that it is copied now or never. */
+function tellSecret(name: string, path: string): void {
+  const copy = t('Copy Secret Path');
+  const text = t('{0} has a new secret URL. Copy it now: it is shown once and kept nowhere.', name);
+  whenPressed(showInfo(text, copy), () => env.clipboard.writeText(path));
+}
+
+function explainNoToken(app: App, grant: GrantInfo, why?: string): void {
   const revoke = t('Revoke…');
   const text = why ?? t('{0} paired and renews its tokens by itself. Revoke it to end its access.', grant.name);
   whenPressed(showInfo(text, revoke), () => revokeAgent(app, { grant: grant.id }));

@@ -1,5 +1,4 @@
 // What a grant gives, for how long and how it came about, in few words: the same in the tree and in questions.
-import { roughDuration } from '../core/duration.ts';
 import { printable } from '../core/printable.ts';
 import type { GrantInfo, GrantScope } from '../protocol/control.ts';
 import type { Translate } from './translate.ts';
@@ -7,15 +6,35 @@ import type { Translate } from './translate.ts';
 /** Names of a list that are written out; the others are counted. */
 const maxNamesShown = 20;
 const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
 
 export function isLive(grant: GrantInfo, nowMs: number): boolean {
   return grant.revokedMs === undefined && grant.expiresMs > nowMs;
 }
 
-/** To the minute, rounded up: a grant of eight hours begins with `8h left`. */
+/** In one unit, since rows are narrow: `7d`, `8h`, and minutes in the last two hours. */
 export function leftLabel(expiresMs: number, nowMs: number, t: Translate): string {
-  const leftMs = Math.ceil(Math.max(0, expiresMs - nowMs) / minuteMs) * minuteMs;
-  return t('{0} left', roughDuration(leftMs));
+  const leftMs = Math.max(0, expiresMs - nowMs);
+  const unitMs = leftMs > 2 * dayMs ? dayMs : leftMs > 2 * hourMs ? hourMs : minuteMs;
+  const units = unitMs === minuteMs ? Math.ceil(leftMs / unitMs) : Math.round(leftMs / unitMs);
+  if (unitMs === hourMs) return t('{0}h left', units);
+  return unitMs === dayMs ? t('{0}d left', units) : t('{0}m left', units);
+}
+
+/** How an agent is recognised that holds no token; nothing for one that holds one. */
+export function wayLabel({ paired, way }: GrantInfo, t: Translate): string | undefined {
+  if (paired) return t('paired, {0}', printable(paired.redirectHost, 80));
+  switch (way?.kind) {
+    case undefined:
+      return undefined;
+    case 'path-secret':
+      return t('secret URL');
+    case 'certificate':
+      return t('client certificate');
+    case 'jwt':
+      return t('JWT of {0}', printable(way.issuer, 80));
+  }
 }
 
 /** `read-only · 2 tools`. Once one list is there, what the others do not name is not given. */

@@ -12,7 +12,7 @@ const lines = (nodes: readonly TreeNode[]): string[] =>
 
 it('says of each grant how long it works, what it gives, and where a paired one went', () => {
   const grants = [
-    grant({ id: 'a', name: 'laptop', expiresMs: nowMs + 8 * hourMs - 1_000 }),
+    grant({ id: 'a', name: 'laptop', expiresMs: nowMs + 8 * hourMs - 90_000 }),
     grant({ id: 'b', name: 'reader', scope: { servers: ['s1'], readOnly: true, tools: ['echo', 'get-sum'] } }),
     grant({ id: 'c', name: 'Claude', paired: { client: 'Claude', redirectHost: 'claude.ai' } }),
     grant({ id: 'd', name: 'lists', scope: { servers: ['s1'], tools: [], prompts: ['p'], resources: ['*'] } }),
@@ -20,16 +20,44 @@ it('says of each grant how long it works, what it gives, and where a paired one 
   const nodes = treeOf({ grants });
   expect(lines(nodes)).toEqual([
     'laptop: 8h left · full access',
-    'reader: 1h left · read-only · 2 tools',
-    'Claude: 1h left · full access · paired, claude.ai',
-    'lists: 1h left · no tools · 1 prompt · all resources',
+    'reader: 60m left · read-only · 2 tools',
+    'Claude: 60m left · full access · paired, claude.ai',
+    'lists: 60m left · no tools · 1 prompt · all resources',
   ]);
   expect(nodes[1]?.tooltip).toContain('Tools: echo, get-sum');
   expect(nodes[2]?.tooltip).toContain('access went to claude.ai');
 });
 
+it('says how long in one unit', () => {
+  const left = (ms: number) => treeOf({ grants: [grant({ expiresMs: nowMs + ms })] })[0]?.description?.split(' · ')[0];
+  expect([30_000, 90 * 60_000, 119 * 60_000, 3 * hourMs, 40 * hourMs, 7 * 24 * hourMs].map(left)).toEqual([
+    '1m left',
+    '90m left',
+    '119m left',
+    '3h left',
+    '40h left',
+    '7d left',
+  ]);
+});
+
+it('says how an agent is recognised that holds no token', () => {
+  const jwt = { kind: 'jwt', issuer: 'https://issuer.example', audience: 'a' } as const;
+  const ways = [{ kind: 'path-secret' }, { kind: 'certificate', ca: 'ab' }, jwt] as const;
+  const nodes = treeOf({ grants: ways.map((way, index) => grant({ id: `${index}`, way })) });
+  expect(nodes.map(({ description, icon, context }) => [description?.split(' · ')[2], icon?.name, context])).toEqual([
+    ['secret URL', 'link', 'grant.secret'],
+    ['client certificate', 'verified', 'grant.way'],
+    ['JWT of https://issuer.example', 'shield', 'grant.way'],
+  ]);
+});
+
 it('shows below it who calls with it from where, and which servers it reaches', () => {
-  const open = tunnel({ agents: [agentSeen(), agentSeen({ grant: { id: 'other', name: 'x' }, name: 'cursor' })] });
+  const open = tunnel({
+    agents: [
+      agentSeen({ visitor: '203.0.113.7:51234' }),
+      agentSeen({ grant: { id: 'other', name: 'x' }, name: 'cursor' }),
+    ],
+  });
   const [node] = treeOf({
     grants: [grant({ scope: { servers: ['s1', 's2', 's3', '*'] } })],
     tunnels: [open],
@@ -66,7 +94,7 @@ it('folds what ended into one row, the newest end first', () => {
     grant({ id: 'live', name: 'live' }),
   ];
   const nodes = treeOf({ grants });
-  expect(lines(nodes)).toEqual(['live: 1h left · full access', 'Ended (3): let nobody in any more']);
+  expect(lines(nodes)).toEqual(['live: 60m left · full access', 'Ended (3): let nobody in any more']);
   expect(nodes[1]?.folded).toBe(true);
   expect(lines(nodes[1]!.children)).toEqual(['now: expired just now', 'gone: revoked 1h ago', 'old: expired 2h ago']);
   expect(nodes[1]?.children[0]?.context).toBe('grant.ended');
