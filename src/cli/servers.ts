@@ -80,8 +80,8 @@ type From = { folder: string; home: string };
 function shortPath(file: string, { folder, home }: From): string {
   const here = relative(folder, file);
   if (!here.startsWith('..')) return here;
-  const home = relative(home, file);
-  return home.startsWith('..') ? file : `~${sep}${home}`;
+  const own = relative(home, file);
+  return own.startsWith('..') ? file : `~${sep}${own}`;
 }
 
 function where({ file, line, column }: DiscoveryProblem, from: From): string {
