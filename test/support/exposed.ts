@@ -16,7 +16,11 @@ export const overStdio = (command: readonly string[]): ServerWords => ['--', ...
 export const overHttp = (url: string): ServerWords => ['--url', url];
 
 /** Ended with the test. Calls are not limited per minute: suites ask more in a second than people in an hour. */
-export async function expose(server: ServerWords, carrier: Carrier = 'embedded'): Promise<Exposed> {
+export async function expose(
+  server: ServerWords,
+  carrier: Carrier = 'embedded',
+  env: Record<string, string> = {},
+): Promise<Exposed> {
   const home = await temporaryFolder();
   const through = carrier === 'edge' ? await enrolledAtNewEdge(home) : undefined;
   const destinations = through ? [{ carrier: 'edge', host: through }] : [{ carrier: 'embedded' }];
@@ -24,7 +28,7 @@ export async function expose(server: ServerWords, carrier: Carrier = 'embedded')
   await mkdir(home, { recursive: true });
   await writeFile(join(home, 'policy.json'), JSON.stringify({ version: 1, destinations, limits }));
   const words = through ? ['--carrier', 'edge', '--edge', through] : [];
-  const command = startCommand(['expose', '--json', ...words, ...server], { home });
+  const command = startCommand(['expose', '--json', ...words, ...server], { home, env });
   return { command, ready: (await command.line('ready')) as unknown as Ready, home };
 }
 

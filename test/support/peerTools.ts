@@ -17,6 +17,11 @@ const packages = [
   '@modelcontextprotocol/inspector@2.12.0',
   ...(isLinux ? [`node-linux-${process.arch}@22.23.3`] : []),
 ];
+const serverPackages = [
+  'fastmcp@4.20.16',
+  '@modelcontextprotocol/server-filesystem@2026.8.31',
+  '@modelcontextprotocol/server-memory@2026.8.31',
+];
 
 /** For a test that may have to install them first. */
 export const withInstallMs = 300_000;
@@ -32,10 +37,7 @@ export type PeerTools = {
 };
 
 export async function peerTools(): Promise<PeerTools> {
-  const digest = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 16);
-  const folder = resolve('.vscode-test', `peers-${digest}`);
-  if (!existsSync(folder)) await install(folder);
-  const modules = join(folder, 'node_modules');
+  const modules = await installed(packages);
   return {
     node: isLinux ? join(modules, `node-linux-${process.arch}/bin/node`) : process.execPath,
     mcpRemote: join(modules, 'mcp-remote/dist/proxy.js'),
@@ -45,12 +47,32 @@ export async function peerTools(): Promise<PeerTools> {
   };
 }
 
-async function install(folder: string): Promise<void> {
+/** MCP servers of others: where their modules are, and the entry of each. */
+export type PeerServers = { modules: string; filesystem: string; memory: string };
+
+export async function peerServers(): Promise<PeerServers> {
+  const modules = await installed(serverPackages);
+  return {
+    modules,
+    filesystem: join(modules, '@modelcontextprotocol/server-filesystem/dist/index.js'),
+    memory: join(modules, '@modelcontextprotocol/server-memory/dist/index.js'),
+  };
+}
+
+/** The folder of the modules. */
+async function installed(wanted: readonly string[]): Promise<string> {
+  const digest = createHash('sha256').update(wanted.join(' ')).digest('hex').slice(0, 16);
+  const folder = resolve('.vscode-test', `peers-${digest}`);
+  if (!existsSync(folder)) await install(folder, wanted);
+  return join(folder, 'node_modules');
+}
+
+async function install(folder: string, wanted: readonly string[]): Promise<void> {
   const unfinished = `${folder}.${process.pid}`;
   await mkdir(unfinished, { recursive: true });
   await writeFile(join(unfinished, 'package.json'), '{"private":true}');
   const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  await promisify(execFile)('npm', ['install', ...flags, ...packages], { cwd: unfinished });
+  await promisify(execFile)('npm', ['install', ...flags, ...wanted], { cwd: unfinished });
   // Whoever was first is as good as we are.
   await rename(unfinished, folder).catch(() => rm(unfinished, { recursive: true }));
 }

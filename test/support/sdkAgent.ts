@@ -63,7 +63,7 @@ export async function post(
   }
 }
 
-async function dispatcherFor(url: string, caFile: string): Promise<Agent> {
+export async function dispatcherFor(url: string, caFile: string): Promise<Agent> {
   const { hostname } = new URL(url);
   const lookup: LookupFunction = (_name, { all }, found) => {
     if (all) found(null, [{ address: '127.0.0.1', family: 4 }]);
