@@ -69,6 +69,7 @@ export type ExchangeFlag =
   | 'endpoint' // the message endpoint that an HTTP+SSE stream announces is the public one
   | 'remapped' // the server came back, and knows the session by another id
   | 'synthesised' // a message of ours stands in it: a list_changed after a return, an error where a stream broke off
+  | 'translated' // agent and server speak different eras; the detail holds both forms
   | 'metadata'; // URLs in OAuth metadata name the public address
 
 /** Header names and values as they arrived, secrets replaced by `[redacted]`. */
@@ -107,6 +108,8 @@ export type ExchangeDetail = {
   request?: CapturedMessage;
   /** Everything that came back, in order: progress, server requests, the answer. */
   messages: CapturedMessage[];
+  /** Where agent and server speak different eras: what was said on the server's side of the translation. */
+  translated?: CapturedMessage[];
   timings: Timings;
 };
 

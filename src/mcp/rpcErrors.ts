@@ -21,6 +21,8 @@ export const rpcCode = {
   limitReached: -32012,
   /** Headers and body disagree (2026-07-28). */
   headerMismatch: -32020,
+  /** The request names a revision that is not spoken here; `data.supported`, `data.requested` (2026-07-28). */
+  unsupportedVersion: -32022,
 } as const;
 
 /** One JSON-RPC error response as text. */

@@ -71,6 +71,13 @@ export const inspectorText = {
   redacted: 'secrets were replaced',
   truncated: 'the recording was cut',
   late: 'the answer came after the agent had left',
+  'keep-alive': 'comments keep the stream open',
+  endpoint: 'the message endpoint is the public one',
+  remapped: 'the server came back under another session id',
+  synthesised: 'a message of the tunnel stands in it',
+  translated: 'translated between two revisions of MCP',
+  metadata: 'URLs name the public address',
+  serverForm: 'On the server’s side ({0})',
 } as const;
 
 export type InspectorTextKey = keyof typeof inspectorText;

@@ -66,6 +66,7 @@ export class ExchangeRecorder {
   readonly #detail: Omit<ExchangeDetail, 'row'>;
   #bytes = ENTRY_BYTES;
   #messageBytes = 0;
+  #translatedBytes = 0;
   #finished = false;
 
   constructor(start: ExchangeStart, options: RecorderOptions) {
@@ -131,8 +132,26 @@ export class ExchangeRecorder {
   }
 
   detail(): ExchangeDetail {
-    const { messages, timings, ...rest } = this.#detail;
-    return { row: this.row(), ...rest, messages: [...messages], timings: { ...timings } };
+    const { messages, translated, timings, ...rest } = this.#detail;
+    return {
+      row: this.row(),
+      ...rest,
+      messages: [...messages],
+      ...(translated ? { translated: [...translated] } : {}),
+      timings: { ...timings },
+    };
+  }
+
+  /** What the audit log tells of an answer. */
+  get measures(): Pick<ExchangeRow, 'httpStatus' | 'latencyMs'> & Pick<Timings, 'auditedMs' | 'upstreamFirstByteMs'> {
+    const { httpStatus, latencyMs } = this.#row;
+    const { auditedMs, upstreamFirstByteMs } = this.#detail.timings;
+    return {
+      ...(httpStatus === undefined ? {} : { httpStatus }),
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+      ...(auditedMs === undefined ? {} : { auditedMs }),
+      ...(upstreamFirstByteMs === undefined ? {} : { upstreamFirstByteMs }),
+    };
   }
 
   update(update: ExchangeUpdate): void {
@@ -185,6 +204,23 @@ export class ExchangeRecorder {
       this.#messageBytes -= size;
       forgotten += size;
     }
+    if (forgotten > 0) this.#addFlag('truncated');
+    this.#touch(message.text.length - forgotten);
+  }
+
+  /** One message as it stands on the server's side of a translation between eras. */
+  translated(direction: Direction, text: string): void {
+    const message = this.#capture(direction, text);
+    const kept = (this.#detail.translated ??= []);
+    kept.push(message);
+    this.#translatedBytes += message.text.length;
+    let forgotten = 0;
+    while (kept.length > maxMessagesPerExchange || this.#translatedBytes > maxBytesPerExchange) {
+      const size = kept.shift()?.text.length ?? 0;
+      this.#translatedBytes -= size;
+      forgotten += size;
+    }
+    this.#addFlag('translated');
     if (forgotten > 0) this.#addFlag('truncated');
     this.#touch(message.text.length - forgotten);
   }

@@ -57,6 +57,13 @@ export class ExchangeDetailView extends LitElement {
       }
       ${this.#folded('timings', t('timings'), () => this.#timings(detail.timings))}
       ${this.#folded('messages', t('messages', detail.messages.length), () => this.#messages(detail.messages))}
+      ${
+        detail.translated
+          ? this.#folded('serverForm', t('serverForm', detail.translated.length), () =>
+              this.#messages(detail.translated!),
+            )
+          : nothing
+      }
       ${this.#folded('requestHeaders', t('requestHeaders', detail.requestHeaders.length), () => headers(detail.requestHeaders))}
       ${this.#folded('responseHeaders', t('responseHeaders', detail.responseHeaders.length), () => headers(detail.responseHeaders))}`;
   }

@@ -180,6 +180,25 @@ describe('ExchangeRecorder', () => {
     expect(row).toMatchObject({ messages: maxMessagesPerExchange + 5, flags: ['truncated'] });
   });
 
+  it('keeps what was said on the server’s side of a translation beside what the agent said, without secrets', () => {
+    const { recorder, detail } = world();
+    recorder.message('server-to-agent', '{"agent":1}');
+    recorder.translated('server-to-agent', `{"server":"${secret}"}`);
+    expect(detail().messages.map(({ text }) => text)).toEqual(['{"agent":1}']);
+    expect(detail().translated?.map(({ text }) => text)).toEqual([`{"server":"${redacted}"}`]);
+    expect(detail().row.flags).toEqual(['redacted', 'translated']);
+    expect(detail().row.messages).toBe(1);
+  });
+
+  it('keeps a bounded number of messages of the server’s side', () => {
+    const { recorder, detail } = world();
+    for (let index = 0; index < maxMessagesPerExchange + 5; index += 1)
+      recorder.translated('server-to-agent', `{"i":${index}}`);
+    expect(detail().translated).toHaveLength(maxMessagesPerExchange);
+    expect(detail().translated?.at(0)?.text).toBe('{"i":5}');
+    expect(detail().row.flags).toContain('truncated');
+  });
+
   it('keeps a bounded number of bytes of one exchange', () => {
     const { recorder, detail } = world();
     for (let index = 0; index < 40; index += 1) recorder.message('server-to-agent', 'x'.repeat(256 * 1024));
