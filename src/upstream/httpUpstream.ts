@@ -22,6 +22,8 @@ export type HttpUpstreamOptions = {
   clock: Clock;
   /** Whether an address off this machine may be dialled; absent: none. */
   permit?: PermitAddress;
+  /** PEM of the authority whose certificates count; absent: those this machine trusts. */
+  ca?: string;
 };
 
 export class HttpUpstream implements Upstream {
@@ -115,7 +117,12 @@ export class HttpUpstream implements Upstream {
       pipelining: 1,
       bodyTimeout: 0, // A stream may be silent for hours.
       headersTimeout: 0, // A tool may think for long.
-      connect: { timeout: connectTimeoutMs, lookup: pinnedLookup(addresses), autoSelectFamily: true },
+      connect: {
+        timeout: connectTimeoutMs,
+        lookup: pinnedLookup(addresses),
+        autoSelectFamily: true,
+        ...(this.#options.ca === undefined ? {} : { ca: this.#options.ca }),
+      },
     });
     return this.#pool;
   }
