@@ -102,7 +102,7 @@ export class Call {
 
   /** The server is gone before it answered: each request that waits gets an error of its own. */
   interrupt(text: (id: RpcId) => string): void {
-    for (const id of [...this.#waiting]) this.answer(id, Buffer.from(text(id)));
+    for (const id of this.#waiting) this.answer(id, Buffer.from(text(id)));
   }
 
   /** The server is gone: `texts` answer what still waits, where a stream is open. */

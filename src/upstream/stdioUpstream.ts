@@ -9,6 +9,8 @@ import type { RpcMessage } from '../mcp/message.ts';
 import { ended, jsonAnswer, refuse } from './answers.ts';
 import { startServer, type ServerCommand } from './childProcess.ts';
 import type { OpenPipe } from './messagePipe.ts';
+import { isModern, refuseModern } from './modernRules.ts';
+import { ModernServer } from './modernServer.ts';
 import { OwnServer } from './ownServer.ts';
 import { ProcessGuardian } from './processGuardian.ts';
 import { roomFor } from './sessionRoom.ts';
@@ -44,6 +46,8 @@ export class StdioUpstream implements Upstream {
   readonly #limits: StdioLimits;
   readonly #guardian: ProcessGuardian;
   readonly #sessions = new Map<string, StdioSession>();
+  /** By principal: agents of the modern era have no session. */
+  readonly #modernServers = new Map<string, ModernServer>();
   /** Sessions that ended by themselves, and what their agents read of it. */
   readonly #gone = new Map<string, string>();
   readonly #starting = new Set<Promise<unknown>>();
@@ -68,6 +72,7 @@ export class StdioUpstream implements Upstream {
   }
 
   async forward(request: UpstreamRequest): Promise<UpstreamResponse> {
+    if (isModern(request)) return this.#modern(request);
     if (request.method === 'POST') return this.#post(request);
     return request.method === 'GET' ? this.#get(request) : this.#delete(request);
   }
@@ -78,21 +83,29 @@ export class StdioUpstream implements Upstream {
 
   /** Ends every process and starts it anew; sessions stay. `why` is for the developer. */
   restart(why: string): void {
-    for (const session of this.#sessions.values()) session.restart(why);
+    for (const holder of this.#holders) holder.restart(why);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const session of this.#sessions.values()) this.#end(session);
+    for (const holder of this.#holders) this.#end(holder);
     // What was being started when it closed ends on arrival.
     while (this.#starting.size + this.#ending.size > 0) await Promise.allSettled([...this.#starting, ...this.#ending]);
     if (this.#options.guardian === undefined) await this.#guardian.close();
   }
 
+  async #modern(request: UpstreamRequest): Promise<UpstreamResponse> {
+    const refused = (request.method === 'POST' ? refuseMedia(request.headers) : undefined) ?? refuseModern(request);
+    if (refused) return refused;
+    const server = this.#modernServers.get(request.principal) ?? this.#addModern(request.principal);
+    if (!server) return refuse.tooManySessions(request.messages[0]?.kind === 'request' ? request.messages[0].id : null);
+    return this.#tracked(server.post(request));
+  }
+
   async #post(request: UpstreamRequest): Promise<UpstreamResponse> {
     const { headers, messages, sessionId, principal } = request;
-    if (!/^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '')) return refuse.contentType();
-    if (!accepts(headers, 'application/json') || !accepts(headers, 'text/event-stream')) return refuse.acceptPost();
+    const refused = refuseMedia(headers);
+    if (refused) return refused;
     if (!knowsVersion(headers)) return refuse.protocolVersion();
 
     const initialize = messages.find((message) => message.kind === 'request' && message.method === 'initialize');
@@ -167,6 +180,24 @@ export class StdioUpstream implements Upstream {
     return session;
   }
 
+  #addModern(principal: string): ModernServer | undefined {
+    if (this.#closing.signal.aborted) throw new TunnelError('CLOSED', 'the tunnel to this server is closed');
+    if (!this.#makeRoom(principal)) return undefined;
+    const server: ModernServer = new ModernServer({
+      ...this.#lifeOptions(),
+      principal,
+      replaysReads: this.#options.replaysReads ?? false,
+      onOver: () => this.#end(server),
+    });
+    this.#modernServers.set(principal, server);
+    return server;
+  }
+
+  /** Whoever has a process. */
+  get #holders(): (StdioSession | ModernServer)[] {
+    return [...this.#sessions.values(), ...this.#modernServers.values()];
+  }
+
   readonly #openServer: OpenSessionServer = ({ id }, events) =>
     OwnServer.start({ ...this.#lifeOptions(), sessionId: id, events });
 
@@ -196,20 +227,31 @@ export class StdioUpstream implements Upstream {
     if (this.#gone.size > maxRemembered) this.#gone.delete(this.#gone.keys().next().value!);
   }
 
-  /** Forgets the session at once; its processes are waited for by `close`. */
-  #end(session: StdioSession): void {
-    if (!this.#sessions.delete(session.id)) return;
-    const ending = session.end();
+  /** Forgets it at once; its processes are waited for by `close`. */
+  #end(holder: StdioSession | ModernServer): void {
+    if (holder instanceof StdioSession) {
+      if (!this.#sessions.delete(holder.id)) return;
+    } else {
+      if (this.#modernServers.get(holder.principal) !== holder) return;
+      this.#modernServers.delete(holder.principal);
+    }
+    const ending = holder.end();
     this.#ending.add(ending);
     void ending.finally(() => this.#ending.delete(ending));
   }
 
   /** For one more session, one of its own principal has to go, or of whoever has most. */
   #makeRoom(principal: string): boolean {
-    const room = roomFor(principal, [...this.#sessions.values()], this.#limits);
+    const room = roomFor(principal, this.#holders, this.#limits);
     if (room.kind === 'taken') this.#end(room.from);
     return room.kind !== 'none';
   }
+}
+
+function refuseMedia(headers: Record<string, string>): UpstreamResponse | undefined {
+  if (!/^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '')) return refuse.contentType();
+  if (accepts(headers, 'application/json') && accepts(headers, 'text/event-stream')) return undefined;
+  return refuse.acceptPost();
 }
 
 function knowsVersion(headers: Record<string, string>): boolean {

@@ -40,6 +40,8 @@ export function stdioWorld(flags: string[] = [], options: Partial<StdioUpstreamO
     env: {},
     cwd: process.cwd(),
     ...options,
+    // A machine that is busy does not make a stream of what is answered at once.
+    limits: { jsonAnswerMs: 30_000, ...options.limits },
   });
   onTestFinished(() => upstream.close());
   const events: UpstreamEvent[] = [];

@@ -1,0 +1,272 @@
+// The server of one principal in the modern era (2026-07-28), which has no sessions: all agents with the same grant
+// share one process and nobody else does. Their ids are made unique on the way in, and are their own on the way out.
+import type { TimerHandle } from '../core/clock.ts';
+import type { TunnelError } from '../core/errors.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { failed, failures } from '../mcp/failures.ts';
+import { metaKey } from '../mcp/revisions.ts';
+import type { RpcMessage } from '../mcp/message.ts';
+import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
+import { accepted, refuse } from './answers.ts';
+import type { ChildAnswer, ChildMessage, ChildNotification } from './childMessage.ts';
+import { sentenceForAgents } from './forAgents.ts';
+import {
+  cancellation,
+  IdTable,
+  lentCancellation,
+  restoredAnswer,
+  restoredProgress,
+  restoredSubscription,
+  type Lent,
+} from './idTable.ts';
+import { ModernCall } from './modernCall.ts';
+import { ReadingCalls } from './readingCalls.ts';
+import { ServerLife, type ServerLifeOptions } from './serverLife.ts';
+import { cancelledId } from './serverRequestIds.ts';
+import { SseBody } from './sseBody.ts';
+import type { UpstreamRequest, UpstreamResponse } from './upstream.ts';
+
+export type ModernServerOptions = Pick<ServerLifeOptions, 'open' | 'clock' | 'random' | 'limits' | 'emit'> & {
+  principal: string;
+  replaysReads: boolean;
+  /** It can serve no more: the process is gone for good, or nobody used it for `idleMs`. */
+  onOver: (reason: TunnelError) => void;
+};
+
+/** One request, and what is needed to say it again. */
+type Asked = { call: ModernCall; bytes?: Uint8Array; replays: number; listening?: Listening };
+/** A stream of notifications; `filter` is what the server granted, once it did. */
+type Listening = { filter: JsonObject | undefined; isAgain: boolean };
+
+const LIST_CHANGES = { toolsListChanged: 'tools', promptsListChanged: 'prompts', resourcesListChanged: 'resources' };
+
+export class ModernServer {
+  readonly principal: string;
+  readonly #options: ModernServerOptions;
+  readonly #life: ServerLife;
+  readonly #ids = new IdTable<Asked>();
+  readonly #bodies = new Set<SseBody>();
+  readonly #reads = new ReadingCalls();
+  #starting: Promise<void> | undefined;
+  #mute: TimerHandle | undefined;
+  #idle: TimerHandle | undefined;
+  #usedMs: number;
+  #running = 0;
+
+  constructor(options: ModernServerOptions) {
+    this.principal = options.principal;
+    this.#options = options;
+    this.#usedMs = options.clock.now();
+    this.#life = new ServerLife({
+      ...options,
+      greet: () => Promise.resolve(undefined), // Every request says all there is to know.
+      onMessage: (message) => this.#fromServer(message),
+      onOverlong: (error) => this.#failAll(error, rpcCode.limitReached),
+      onInterrupted: () => this.#interrupted(),
+      onResumed: () => this.#resumed(),
+      onOver: (reason) => this.#over(reason),
+    });
+  }
+
+  /** Milliseconds since the epoch at which it was last used; `undefined` while it is in use. */
+  get idleSinceMs(): number | undefined {
+    return this.#running > 0 || this.#bodies.size > 0 ? undefined : this.#usedMs;
+  }
+
+  /** Throws `UPSTREAM_START`. */
+  async post({ messages, body = Buffer.alloc(0), signal }: UpstreamRequest): Promise<UpstreamResponse> {
+    const [message] = messages;
+    this.#running += 1;
+    try {
+      this.#starting ??= this.#life.start();
+      await this.#starting;
+      if (message?.kind !== 'request') return this.#notified(message, body);
+      const { maxPendingRequests } = this.#options.limits;
+      if (this.#ids.size >= maxPendingRequests) return refuse.tooManyCalls(maxPendingRequests, message.id);
+      if (!this.#life.hasRoom) return refuse.notReading(message.id);
+      return await this.#call(message, body, signal).response;
+    } finally {
+      this.#running -= 1;
+      this.#used();
+    }
+  }
+
+  restart(why: string): void {
+    this.#life.restart(why);
+  }
+
+  /** Idempotent; resolves when no process is left. */
+  end(): Promise<void> {
+    return this.#life.end();
+  }
+
+  #call(request: RpcMessage & { kind: 'request' }, body: Uint8Array, signal: AbortSignal): ModernCall {
+    const { clock, limits, replaysReads } = this.#options;
+    const call: ModernCall = new ModernCall({
+      clock,
+      jsonAnswerMs: limits.jsonAnswerMs,
+      makeBody: (onGone) => this.#makeBody(onGone),
+      signal,
+      onLeft: () => {
+        this.#ids.forget(lent);
+        this.#life.send(cancellation(lent, 'the agent closed the stream'));
+      },
+    });
+    const asked: Asked = { call, replays: 0 };
+    const [lent, bytes] = this.#ids.lend(asked, request, body);
+    if (request.method === 'subscriptions/listen') asked.listening = { filter: undefined, isAgain: false };
+    if (asked.listening || (replaysReads && this.#reads.has(request))) asked.bytes = bytes;
+    this.#life.send(bytes);
+    this.#mute ??= clock.after(limits.startTimeoutMs, () => {
+      const seconds = limits.startTimeoutMs / 1000;
+      void this.#life.end(failed('SERVER_START', `the server did not answer its first call within ${seconds} s`));
+    });
+    return call;
+  }
+
+  /** A withdrawal counts where it can mean but one call of this principal; what else is said goes to the server. */
+  #notified(message: RpcMessage | undefined, body: Uint8Array): UpstreamResponse {
+    if (message?.kind !== 'notification') return refuse.noResponses();
+    const id = cancelledId(message);
+    if (id === undefined) this.#life.send(body);
+    const [meant, ...others] = [...this.#ids.open].filter(({ request }) => request.id === id);
+    if (!meant || others.length > 0) return accepted();
+    this.#life.send(lentCancellation(meant, body));
+    this.#ids.forget(meant);
+    meant.owner.call.withdrawn();
+    return accepted();
+  }
+
+  #fromServer(message: ChildMessage): void {
+    if (message.kind === 'answer') return this.#answered(message);
+    if (message.kind === 'notification') return this.#told(message);
+    // This era has no requests of servers; one that waits for an answer would wait for ever.
+    this.#noise(`a request (${message.method}) was refused: this revision has none`);
+    const text = rpcErrorText(message.id, rpcCode.methodNotFound, 'this protocol revision has no requests of servers');
+    this.#life.send(Buffer.from(text));
+  }
+
+  #answered(message: ChildAnswer): void {
+    this.#life.endure(); // It has shown that it is an MCP server.
+    this.#mute?.cancel();
+    const lent = this.#ids.answered(message.id);
+    if (!lent) return this.#noise('an answer to no call was dropped');
+    if (this.#options.replaysReads) this.#reads.learn(message.result);
+    lent.owner.call.answer(restoredAnswer(lent, message.bytes), message.code);
+  }
+
+  #told(message: ChildNotification): void {
+    const { progressToken, params, bytes } = message;
+    if (progressToken !== undefined) {
+      const lent = this.#ids.ofToken(progressToken);
+      if (lent) return lent.owner.call.message(restoredProgress(lent, bytes));
+    }
+    const subscription = isJsonObject(params['_meta']) ? params['_meta'][metaKey.subscriptionId] : undefined;
+    const listener = this.#ids.ofSubscription(subscription);
+    if (listener) return this.#toListener(listener, message);
+    // It names no call: one of those that run, and all of them are this principal's.
+    const running = [...this.#ids.open].filter(({ owner }) => !owner.listening);
+    const asked = running.findLast(({ request }) => message.method !== 'notifications/message' || wantsLog(request));
+    if (asked) asked.owner.call.message(bytes);
+    else this.#noise(`a notification (${message.method}) that belongs to no call was dropped`);
+  }
+
+  #toListener(lent: Lent<Asked>, { method, params, bytes }: ChildNotification): void {
+    const { call, listening } = lent.owner;
+    if (method === 'notifications/subscriptions/acknowledged' && listening) {
+      this.#life.endure();
+      this.#mute?.cancel();
+      const isAgain = listening.filter !== undefined && listening.isAgain;
+      listening.isAgain = false;
+      listening.filter = isJsonObject(params['notifications']) ? params['notifications'] : {};
+      if (isAgain) return this.#tellChanges(lent, listening.filter); // The agent knows that it listens.
+    }
+    call.message(restoredSubscription(lent, bytes));
+  }
+
+  /** What the agent holds may be out of date. */
+  #tellChanges(lent: Lent<Asked>, filter: JsonObject): void {
+    for (const [key, list] of Object.entries(LIST_CHANGES)) {
+      if (filter[key] !== true) continue;
+      const method = `notifications/${list}/list_changed`;
+      const params = { _meta: { [metaKey.subscriptionId]: lent.id } };
+      const text = JSON.stringify({ jsonrpc: '2.0', method, params });
+      lent.owner.call.message(restoredSubscription(lent, Buffer.from(text)));
+    }
+  }
+
+  /** Calls under way are not sent again unless they only read: their agents decide. Listeners go on. */
+  #interrupted(): void {
+    for (const lent of this.#ids.open) {
+      const asked = lent.owner;
+      if (asked.listening) continue;
+      asked.replays += 1;
+      if (asked.bytes && asked.replays === 1) {
+        this.#life.send(asked.bytes);
+        continue;
+      }
+      this.#ids.forget(lent);
+      const { rpc, sentence } = failures.SERVER_RESTARTED;
+      const text = rpcErrorText(lent.request.id, rpc, sentence, { retryable: true });
+      asked.call.answer(Buffer.from(text), rpc);
+    }
+  }
+
+  #resumed(): void {
+    for (const { owner } of this.#ids.open) {
+      if (!owner.listening || !owner.bytes) continue;
+      owner.listening.isAgain = true;
+      this.#life.send(owner.bytes);
+    }
+  }
+
+  #failAll(error: TunnelError, code: number): void {
+    for (const lent of this.#ids.open) {
+      this.#ids.forget(lent);
+      lent.owner.call.fail(error, rpcErrorText(lent.request.id, code, sentenceForAgents(error.code)));
+    }
+  }
+
+  #over(reason: TunnelError): void {
+    this.#idle?.cancel();
+    this.#mute?.cancel();
+    this.#failAll(reason, rpcCode.upstreamUnavailable);
+    this.#options.onOver(reason);
+  }
+
+  #makeBody(onGone: () => void): SseBody {
+    const { clock, limits } = this.#options;
+    const body: SseBody = new SseBody({
+      clock,
+      queueBytes: limits.streamQueueBytes,
+      maxQueueBytes: limits.sharedQueueBytes,
+      stallMs: limits.stallMs,
+      onFull: () => {}, // The others of this server cannot wait for one that reads slowly.
+      onDrained: () => {},
+      onGone: () => {
+        this.#bodies.delete(body);
+        onGone();
+        this.#used();
+      },
+    });
+    this.#bodies.add(body);
+    return body;
+  }
+
+  #used(): void {
+    this.#usedMs = this.#options.clock.now();
+    this.#idle?.cancel();
+    if (this.#life.isOver || this.idleSinceMs === undefined) return;
+    this.#idle = this.#options.clock.after(this.#options.limits.idleMs, () => void this.end());
+  }
+
+  #noise(line: string): void {
+    this.#options.emit({ kind: 'noise', line: `(${line})` });
+  }
+}
+
+/** Whether the agent asked to hear the log of this request. */
+function wantsLog({ params }: RpcMessage & { kind: 'request' }): boolean {
+  const meta = isJsonObject(params) ? params['_meta'] : undefined;
+  return isJsonObject(meta) && meta[metaKey.logLevel] !== undefined;
+}
