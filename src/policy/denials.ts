@@ -1,4 +1,6 @@
-// What a rule refuses whatever else allows it: its `deny` list, and writing where access is read-only.
+// What a rule refuses whatever else allows it: its `deny` list, writing where access is read-only, and arguments that are
+// not what it demands.
+import { argumentFault, type ArgumentRules } from './argumentRules.ts';
 import { refused, shown, type Asking, type Finding, type Governed } from './finding.ts';
 import { firstMatch } from './glob.ts';
 import { isPlainUri } from './plainUri.ts';
@@ -28,7 +30,21 @@ export function judgeDenials(rule: AgentRule, label: string, asking: Asking, sub
   if (subject.kind === 'unknown-use' && deny.length > 0) {
     return refused(`${label}.deny`, `${shown(subject.method)} is not a method that the rules can judge`);
   }
-  return rule.readOnly === true ? judgeReadOnly(`${label}.readOnly`, asking, subject) : undefined;
+  const readOnly = rule.readOnly === true ? judgeReadOnly(`${label}.readOnly`, asking, subject) : undefined;
+  return readOnly ?? judgeArguments(rule.arguments ?? {}, `${label}.arguments`, subject);
+}
+
+/** What demands something of arguments refuses what has others, and what may be a call written in another way. */
+function judgeArguments(rules: ArgumentRules, label: string, subject: Governed): Finding | undefined {
+  if (subject.kind === 'unknown-use' && subject.of.includes('tool') && Object.keys(rules).length > 0) {
+    return refused(label, `${shown(subject.method)} is not a method that the rules can judge`);
+  }
+  if (subject.kind !== 'use' || subject.of !== 'tool' || subject.args === undefined) return undefined;
+  for (const name of subject.names) {
+    const fault = argumentFault(rules, name, subject.args);
+    if (fault) return refused(`${label}[${JSON.stringify(fault.key)}]`, fault.reason);
+  }
+  return undefined;
 }
 
 /** Whatever does not declare itself read-only counts as writing. */

@@ -2,6 +2,8 @@
 // is silently ignored is worse than none.
 import { z } from 'zod';
 import type { JsonObject } from '../core/json.ts';
+import { compileRules } from './argumentRules.ts';
+import { argumentSchema, countSchemas, maxSchemas } from './argumentSchema.ts';
 import { parseHostPattern } from './hostPattern.ts';
 
 /** Entries of one list, and agents with rules of their own, in one file. */
@@ -69,9 +71,9 @@ const agentRule = z.strictObject({
   readOnly: z.boolean().optional().describe('Only tools that declare themselves read-only.'),
   ask: z.array(patternSchema).max(0, 'calls cannot be held for approval yet: leave this list empty').optional(),
   arguments: z
-    .record(z.string(), z.json())
-    .refine((rules) => Object.keys(rules).length === 0, 'arguments cannot be constrained yet: leave this empty')
-    .optional(),
+    .record(patternSchema, argumentSchema)
+    .optional()
+    .describe('What the arguments of tools must be, as JSON Schema (2020-12).'),
 });
 
 /** A key of `agents`. */
@@ -90,6 +92,7 @@ export const policyFileSchema = z.strictObject({
   agents: z
     .record(agentNameSchema, agentRule)
     .refine((agents) => Object.keys(agents).length <= maxEntries, `at most ${maxEntries} agents`)
+    .superRefine(compileAll)
     .optional(),
   audit: z
     .strictObject({
@@ -117,4 +120,17 @@ export type AgentRule = z.infer<typeof agentRule>;
 /** JSON Schema (2020-12) of a policy file, for editors. */
 export function policySchema(): JsonObject {
   return z.toJSONSchema(policyFileSchema, { io: 'input' }) as JsonObject;
+}
+
+/** Once, and not before it is known how many there are. */
+function compileAll(agents: { [name: string]: AgentRule }, context: z.RefinementCtx): void {
+  const refuse = (path: string[], message: string): void => context.addIssue({ code: 'custom', path, message });
+  if (countSchemas(Object.values(agents).map((rule) => Object.values(rule.arguments ?? {}))) > maxSchemas) {
+    return refuse([], `hold more than ${maxSchemas} schemas of arguments`);
+  }
+  for (const [name, { arguments: rules }] of Object.entries(agents)) {
+    if (!rules) continue;
+    const path = [name, 'arguments'];
+    compileRules(rules, (tool, problem) => refuse([...path, tool], `cannot be enforced: ${problem}`));
+  }
 }

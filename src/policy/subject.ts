@@ -9,7 +9,8 @@ export type Named = 'tool' | 'prompt' | 'resource';
 export type Subject =
   /** Part of every conversation: nothing of the server's is reached. */
   | { kind: 'free' }
-  | { kind: 'use'; method: string; of: Named; names: readonly string[] }
+  /** `args` of a tool's call; absent where nothing is called. */
+  | { kind: 'use'; method: string; of: Named; names: readonly string[]; args?: JsonValue }
   | { kind: 'list'; method: string; of: Named }
   /** A method that looks as if it belonged to tools, prompts or resources, but is none that we know. */
   | { kind: 'unknown-use'; method: string; of: readonly Named[] }
@@ -35,7 +36,7 @@ export function subjectOf(message: RpcMessage): Subject {
   const field = (name: string): JsonValue | undefined => (isJsonObject(params) ? params[name] : undefined);
   switch (method) {
     case 'tools/call':
-      return use(method, 'tool', field('name'), 'params.name');
+      return withArguments(use(method, 'tool', field('name'), 'params.name'), field('arguments'));
     case 'prompts/get':
       return use(method, 'prompt', field('name'), 'params.name');
     case 'resources/subscribe':
@@ -64,6 +65,11 @@ export function subjectOf(message: RpcMessage): Subject {
 function use(method: string, of: Named, name: JsonValue | undefined, field: string): Subject {
   if (typeof name !== 'string') return { kind: 'unreadable', method, problem: `${field} is not a text` };
   return { kind: 'use', method, of, names: [name] };
+}
+
+/** Absent arguments are none (MCP specification, "Calling Tools"). */
+function withArguments(subject: Subject, args: JsonValue = {}): Subject {
+  return subject.kind === 'use' ? { ...subject, args } : subject;
 }
 
 function completion(method: string, ref: JsonValue | undefined): Subject {

@@ -1,12 +1,14 @@
 // What each agent may do with each tool of a server, and which names in rules and grants mean no tool that is there.
 // Judged as a call is judged, so that what is shown is what happens.
 import { judge } from './access.ts';
+import { constrains } from './argumentRules.ts';
 import type { Annotations, Finding, GrantScope } from './finding.ts';
 import type { MergedPolicy } from './mergedPolicy.ts';
 import type { AgentRule } from './policySchema.ts';
 
 export type ToolVerdict =
-  | { kind: 'allowed' }
+  /** `conditional`: some arguments are refused. */
+  | { kind: 'allowed'; conditional?: true }
   | { kind: 'denied'; rule: string; reason: string; because: 'rule' | 'read-only' | 'grant' };
 
 /** Whether a grant's holder may call a tool at all. */
@@ -18,7 +20,10 @@ export function toolVerdict(
 ): ToolVerdict {
   const subject = { kind: 'use', method: 'tools/call', of: 'tool', names: [tool] } as const;
   const finding = judge(policy, { agent, scope, annotations }, subject);
-  if (finding.allowed) return { kind: 'allowed' };
+  if (finding.allowed) {
+    const isConditional = rulesOfAgents(policy, [agent]).some(({ rule }) => constrains(rule.arguments, tool));
+    return { kind: 'allowed', ...(isConditional ? { conditional: true } : {}) };
+  }
   const { rule, reason } = finding;
   return { kind: 'denied', rule, reason, because: becauseOf(finding) };
 }
@@ -48,6 +53,10 @@ export function unknownNames(
     grants.map(({ name }) => name),
   ).flatMap(({ label, rule }) => [
     ...unknown(`${label}.tools`, rule.tools),
+    ...unknown(label, Object.keys(rule.arguments ?? {})).map(({ name }) => ({
+      rule: `${label}.arguments[${JSON.stringify(name)}]`,
+      name,
+    })),
     ...unknown(`${label}.deny`, rule.deny).filter(({ name }) => !hasPrompts && !/[:/]/.test(name)),
   ]);
   return [

@@ -9,6 +9,7 @@ import {
   type PolicyOrigin,
   type PolicySource,
 } from '../../../src/policy/mergedPolicy.ts';
+import type { GrantScope } from '../../../src/policy/finding.ts';
 import type { Policy } from '../../../src/policy/policySchema.ts';
 
 type State = 'missing' | 'broken' | 'silent' | 'narrow' | 'wide';
@@ -18,7 +19,14 @@ const narrow: Policy = {
   version: 1,
   destinations: [{ carrier: 'embedded' }],
   upstreams: [{ stdio: 'node *' }],
-  agents: { '*': { tools: ['echo'], deny: ['secret'], readOnly: true } },
+  agents: {
+    '*': {
+      tools: ['echo'],
+      deny: ['secret'],
+      readOnly: true,
+      arguments: { 'e*': { properties: { path: { type: 'string', pattern: '^/srv/' } } } },
+    },
+  },
   limits: { requestsPerMinute: 10, maxBodyBytes: 1_000, maxConcurrent: 2 },
 };
 const wide: Policy = {
@@ -56,11 +64,11 @@ describe('mergePolicies', () => {
     const all = [managed, user, workspace];
     const broken = all.includes('broken');
     const narrowed = all.includes('narrow');
-    const call = (tool: string, readOnlyHint: boolean): string =>
+    const call = (tool: string, readOnlyHint: boolean, path = '/srv/x', scope: GrantScope = {}): string =>
       decide(policy, {
         agent: 'any',
-        scope: {},
-        messages: [{ kind: 'request', id: 1, method: 'tools/call', params: { name: tool } }],
+        scope,
+        messages: [{ kind: 'request', id: 1, method: 'tools/call', params: { name: tool, arguments: { path } } }],
         annotations: () => ({ readOnlyHint }),
       }).kind;
     const verdict = (allowed: boolean): string => (allowed ? 'allow' : 'deny');
@@ -78,6 +86,13 @@ describe('mergePolicies', () => {
     // Deny and readOnly are the union.
     expect(call('secret', true)).toBe(verdict(!broken && !narrowed));
     expect(call('echo', false)).toBe(verdict(!broken && !narrowed));
+    expect(call('echo', true, '/etc/x')).toBe(verdict(!broken && !narrowed));
+    // A grant takes its part of what is left, and never more.
+    expect(call('echo', true, '/srv/x', { tools: ['echo'] })).toBe(verdict(!broken));
+    expect(call('other', true, '/srv/x', { methods: ['*'], tools: ['*'] })).toBe(verdict(!broken && !narrowed));
+    expect(call('echo', true, '/srv/x', { prompts: ['*'], resources: ['*'] })).toBe('deny');
+    expect(call('echo', true, '/srv/x', { methods: ['tools/list'] })).toBe('deny');
+    expect(call('echo', false, '/srv/x', { readOnly: true })).toBe('deny');
     // Limits are the smallest that anybody names; only the user's own file can raise the defaults.
     if (narrowed) expect(policy.limits).toEqual(narrow.limits);
     else if (user !== 'broken') expect(policy.limits).toEqual(user === 'wide' ? wide.limits : defaultLimits);

@@ -82,9 +82,9 @@ describe('parsePolicy', () => {
     ['an agent named by a pattern', '{"version":1,"agents":{"a*":{}}}', 'agents["a*"]', 1],
     ['a call to be held, which nobody would hold', '{"version":1,"agents":{"*":{"ask":["x"]}}}', 'agents["*"].ask', 1],
     [
-      'an argument rule, which nobody would enforce',
-      '{"version":1,"agents":{"*":{"arguments":{"x":{}}}}}',
-      'agents["*"].arguments',
+      'an argument rule with a slip of the pen',
+      '{"version":1,"agents":{"*":{"arguments":{"x":{"properties":{"a":{"minimun":1}}}}}}}',
+      'agents["*"].arguments.x.properties.a.minimun',
       1,
     ],
   ];

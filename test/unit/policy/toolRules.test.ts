@@ -41,6 +41,19 @@ describe('toolVerdict', () => {
     },
   );
 
+  it('is conditional where a rule demands something of arguments, of all or of this agent', () => {
+    const required = { required: ['path'] };
+    const kind = (agents: Record<string, AgentRule>) =>
+      toolVerdict(policyOf(source(agents)), { name: 'claude', scope: {} }, 'rm', annotations);
+    const conditional = { kind: 'allowed', conditional: true };
+    expect(kind({ '*': { ...everything, arguments: { 'r*': required } } })).toEqual(conditional);
+    expect(kind({ '*': { ...everything, arguments: { rm: required } }, claude: everything })).toEqual(conditional);
+    expect(kind({ '*': { ...everything, arguments: { echo: required } } })).toEqual({ kind: 'allowed' });
+    expect(kind({ '*': everything, other: { ...everything, arguments: { rm: required } } })).toEqual({
+      kind: 'allowed',
+    });
+  });
+
   it('is what a call gets', () => {
     const names = fc.constantFrom('rm', 'echo', 'look');
     const patterns = fc.array(fc.constantFrom('*', 'e*', 'rm', 'look', 'tools/*'), { maxLength: 3 });
@@ -77,13 +90,14 @@ describe('unknownNames', () => {
   const grants = [{ name: 'claude', scope: { tools: ['echo', 'ehco', 'get-*'] } }];
 
   it('finds what no tool is called, in rules of files and in grants', () => {
-    const rule = { tools: ['echo', 'ecoh', '*'], deny: ['echo', 'remove'] };
+    const rule = { tools: ['echo', 'ecoh', '*'], deny: ['echo', 'remove'], arguments: { 'e*': {}, echp: {} } };
     const policy = policyOf(
       source({ '*': rule }),
       source({ claude: { tools: ['exho'] }, other: { tools: ['x'] } }, 'managed'),
     );
     expect(unknownNames(policy, grants, { hasTool, hasPrompts: false })).toEqual([
       { rule: 'user agents["*"].tools[1]', name: 'ecoh' },
+      { rule: 'user agents["*"].arguments["echp"]', name: 'echp' },
       { rule: 'user agents["*"].deny[1]', name: 'remove' },
       { rule: 'managed agents["claude"].tools[0]', name: 'exho' },
       { rule: 'grant "claude" tools[1]', name: 'ehco' },
