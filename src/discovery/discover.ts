@@ -53,7 +53,7 @@ export async function candidatesIn(roots: readonly string[], platform: Platform)
   const seen = new Set<string>();
   const once = ({ file, format }: Candidate): boolean => {
     // The home folder opened as a workspace has the user's own files inside.
-    const key = JSON.stringify([file, format.dialect.at]);
+    const key = JSON.stringify([file, formats.indexOf(format)]);
     return !seen.has(key) && Boolean(seen.add(key));
   };
   return [...all.filter(({ scope }) => scope === 'workspace'), ...all.filter(({ scope }) => scope === 'user')].filter(
@@ -81,8 +81,8 @@ async function serversOf(
   if (content.kind === 'absent') return { servers: [], problems: [] };
   if (content.kind === 'problem') return { servers: [], problems: [{ file, message: content.message }] };
 
-  const { entries, faults, inputs } = readConfig(content.text, format, folders);
-  const values = { folder, folders, home, env, pathSeparator: sep, inputs };
+  const { entries, faults, inputs } = readConfig(content.text, format, file, folders);
+  const values = { file, folder, folders, home, env, pathSeparator: sep, inputs };
   const source = { format: format.format, scope, file };
   return {
     servers: await Promise.all(entries.map((entry) => resolveEntry(entry, source, format.variables, values))),

@@ -5,6 +5,8 @@ import type { ConfigDocument, Fault } from './configDocument.ts';
 
 export class Fields {
   readonly path: string;
+  /** Where the object stands in the text. */
+  readonly offset: number;
   readonly #document: ConfigDocument;
   readonly #values = new Map<string, Node>();
   readonly #faults: Fault[];
@@ -12,6 +14,7 @@ export class Fields {
   /** Faults go into `faults`; a name that stands twice is one. */
   constructor(document: ConfigDocument, object: Node, path: string, faults: Fault[]) {
     this.path = path;
+    this.offset = object.offset;
     this.#document = document;
     this.#faults = faults;
     for (const { name, key, value } of properties(object)) {
@@ -47,6 +50,17 @@ export class Fields {
   object(name: string): Fields | undefined {
     const node = this.#values.get(name);
     return node?.type === 'object' ? new Fields(this.#document, node, this.#at(name), this.#faults) : undefined;
+  }
+
+  /** The objects of a list; nothing where there is none. */
+  objects(name: string): { fields: Fields; node: Node }[] {
+    const node = this.#values.get(name);
+    if (node?.type !== 'array') return [];
+    return (node.children ?? []).flatMap((child, index) =>
+      child.type === 'object'
+        ? [{ fields: new Fields(this.#document, child, `${this.#at(name)}[${index}]`, this.#faults), node: child }]
+        : [],
+    );
   }
 
   /** As {@link record}, at the end of a path of objects; nothing where one of them is missing. */

@@ -1,6 +1,12 @@
 // The configuration files discovery knows, as a table: a further client is a row here. Written from the clients' own
 // documentation; one that is read by several clients stands under the one that made it.
 import type { ServerFormat } from '../core/server.ts';
+import type { ConfigDocument } from './configDocument.ts';
+import type { ConfigText } from './configText.ts';
+import { readBundle } from './manifests/bundle.ts';
+import { readFastmcp } from './manifests/fastmcp.ts';
+import { readRegistryServer } from './manifests/registryServer.ts';
+import { readSmithery } from './manifests/smithery.ts';
 import { place, type ConfigPlace } from './places.ts';
 import type { ServerDialect } from './serverDialect.ts';
 import type { VariableFamily } from './variables.ts';
@@ -8,11 +14,13 @@ import type { VariableFamily } from './variables.ts';
 export type ConfigFormat = {
   format: ServerFormat;
   places: readonly ConfigPlace[];
-  dialect: ServerDialect;
   variables: VariableFamily;
   /** `jsonc` when absent. */
   syntax?: 'jsonc' | 'yaml' | 'toml';
-};
+} & ({ dialect: ServerDialect } | { manifest: ManifestReader });
+
+/** Reads a file that describes one server instead of a client's list. Never throws; `file` is where it stands. */
+export type ManifestReader = (document: ConfigDocument, file: string) => ConfigText;
 
 const mcpServers: ServerDialect = { at: [['mcpServers']] };
 const vscode: ServerDialect = { at: [['servers']], looseEnv: true };
@@ -254,4 +262,24 @@ export const formats: readonly ConfigFormat[] = [
   },
   { format: 'pi', places: [place('workspace', '.pi', 'mcp.json')], dialect: mcpServers, variables: 'shell' },
   { format: 'fx', places: [place('home', '.fx', 'mcp.json')], dialect: mcpServers, variables: 'shell' },
+  {
+    format: 'registry',
+    places: [place('workspace', 'server.json')],
+    manifest: readRegistryServer,
+    variables: 'manifest',
+  },
+  { format: 'mcpb', places: [place('workspace', 'manifest.json')], manifest: readBundle, variables: 'manifest' },
+  {
+    format: 'fastmcp',
+    places: [place('workspace', 'fastmcp.json'), place('workspace', '*.fastmcp.json')],
+    manifest: readFastmcp,
+    variables: 'none',
+  },
+  {
+    format: 'smithery',
+    places: [place('workspace', 'smithery.yaml')],
+    manifest: readSmithery,
+    variables: 'none',
+    syntax: 'yaml',
+  },
 ];

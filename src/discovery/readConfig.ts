@@ -7,9 +7,10 @@ import { readServers } from './readServers.ts';
 import { TomlDocument } from './tomlDocument.ts';
 import { YamlDocument } from './yamlDocument.ts';
 
-/** `folders`: paths of the workspace, for files that keep servers by folder. */
-export function readConfig(text: string, format: ConfigFormat, folders: readonly string[] = []): ConfigText {
-  return readServers(documentOf(text, format), format.dialect, folders);
+/** `file` is where the text stands; `folders` are those of the workspace, for files that keep servers by folder. */
+export function readConfig(text: string, format: ConfigFormat, file: string, folders: readonly string[]): ConfigText {
+  const document = documentOf(text, format);
+  return 'manifest' in format ? format.manifest(document, file) : readServers(document, format.dialect, folders);
 }
 
 function documentOf(text: string, { syntax = 'jsonc' }: ConfigFormat): ConfigDocument {

@@ -4,7 +4,8 @@
 /**
  * `vscode`: `${env:X}`, `${input:id}` …; `shell` (Claude Code, Copilot): `${X}`, `${X:-default}`; `cursor`: `${env:X}`,
  * `${userHome}` …; `environment` (Windsurf, Roo): `${env:X}` alone; `gemini`: `$X`, `${X}`; `opencode`: `{env:X}`,
- * `{file:path}`; `continue`: `${{ secrets.X }}`; `none`: text is text.
+ * `{file:path}`; `continue`: `${{ secrets.X }}`; `manifest`: `${__dirname}`,
+ * `${user_config.x}`, `${HOME}` …; `none`: text is text.
  */
 export type VariableFamily =
   | 'vscode'
@@ -14,9 +15,12 @@ export type VariableFamily =
   | 'gemini'
   | 'opencode'
   | 'continue'
+  | 'manifest'
   | 'none';
 
 export type VariableValues = {
+  /** The file that the text stands in. */
+  file: string;
   /** The workspace folder the file stands in, and all folders of the window. */
   folder: string;
   folders: readonly string[];
@@ -72,6 +76,7 @@ const FAMILIES: Record<
   },
   opencode: { pattern: /\{((?:env|file):[^{}]*)\}/g, lookUp: lookUpOpencode },
   continue: { pattern: /\$\{\{([^{}]*)\}\}/g, lookUp: lookUpContinue },
+  manifest: { pattern: BRACES, lookUp: lookUpManifest },
   none: { pattern: undefined, lookUp: unknown },
 };
 
@@ -79,6 +84,19 @@ function lookUpOpencode(expression: string, values: VariableValues): Lookup {
   const { name, argument = '' } = split(expression);
   if (name === 'env') return { value: fromEnv(argument, values) ?? '' }; // OpenCode makes an unset variable empty.
   return { problem: `takes a value from the file “${argument.slice(0, 80)}”, which is not read from here` };
+}
+
+function lookUpManifest(expression: string, values: VariableValues): Lookup {
+  const wanted = /^user_config\.(.+)$/.exec(expression)?.[1];
+  if (wanted !== undefined) return { problem: `needs the setting “${wanted.slice(0, 80)}” of its user` };
+  if (expression === '__dirname') return { value: dirName(values) };
+  if (expression === '/' || expression === 'pathSeparator') return { value: values.pathSeparator };
+  if (expression === 'HOME') return { value: values.home };
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(expression) ? lookUpEnv(expression, values) : unknown(expression);
+}
+
+function dirName({ file, pathSeparator }: VariableValues): string {
+  return file.slice(0, Math.max(0, file.lastIndexOf(pathSeparator)));
 }
 
 function lookUpContinue(expression: string, values: VariableValues): Lookup {

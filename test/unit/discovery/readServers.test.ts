@@ -163,7 +163,7 @@ describe('readServers', () => {
     const cut = shaped.chain((text) => fc.nat(text.length).map((at) => text.slice(0, at)));
     fc.assert(
       fc.property(fc.constantFrom(...formats), fc.oneof(fc.string({ unit: 'binary' }), shaped, cut), (format, text) => {
-        const { entries, faults } = readConfig(text, format, ['/w']);
+        const { entries, faults } = readConfig(text, format, '/w/file', ['/w']);
         for (const { name, line } of entries) expect(name.length > 0 && line >= 1).toBe(true);
         for (const { line, column, message } of faults) expect(line >= 1 && column >= 1 && message !== '').toBe(true);
       }),

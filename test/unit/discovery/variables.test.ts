@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { maxResolvedLength, resolveVariables, type VariableFamily } from '../../../src/discovery/variables.ts';
 
 const values = {
+  file: '/work/app/manifest.json',
   folder: '/w/project',
   folders: ['/w/project', '/w/other', '/x/same', '/y/same'],
   home: '/home/ada',
@@ -65,6 +66,22 @@ describe('resolveVariables', () => {
     ['${env:SET} ${workspaceFolder} ${workspaceFolderBasename} ${userHome}${/}', 'value /w/project project /home/ada/'],
   ])('fills in %s as Cursor does', (text, expected) => {
     expect(resolve(text, 'cursor')).toEqual({ text: expected, problems: [] });
+  });
+
+  it.each([
+    ['environment', '${env:SET} ${workspaceFolder} $SET', 'value ${workspaceFolder} $SET', []],
+    ['environment', '${env:UNSET}', '${env:UNSET}', ['needs the environment variable UNSET']],
+    ['gemini', '$SET/${SET}/$UNSET/${UNSET}.${a-b}$1', 'value/value//.${a-b}$1', []],
+    ['opencode', '{env:SET}{env:UNSET} ${SET}', 'value ${SET}', []],
+    ['opencode', '{file:~/key}', '{file:~/key}', ['takes a value from the file “~/key”, which is not read from here']],
+    ['continue', '${{ secrets.SET }}${SET}', 'value${SET}', []],
+    ['continue', '${{secrets.UNSET}}', '${{secrets.UNSET}}', ['needs the secret “UNSET” of Continue']],
+    ['continue', '${{ inputs.x }}', '${{ inputs.x }}', ['the variable ${{ inputs.x }} is not known']],
+    ['manifest', '${__dirname}/s.js ${HOME}${/}', '/work/app/s.js /home/ada/', []],
+    ['manifest', '${user_config.a}', '${user_config.a}', ['needs the setting “a” of its user']],
+    ['none', '${SET} $SET {env:SET}', '${SET} $SET {env:SET}', []],
+  ] as const)('as %s makes %s into %s', (family, text, expected, problems) => {
+    expect(resolve(text, family)).toEqual({ text: expected, problems });
   });
 
   it('never looks at what a variable gave', () => {
