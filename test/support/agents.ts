@@ -6,12 +6,13 @@ import type { IncomingMessage } from 'node:http';
 import { pipeline, Readable, type Writable } from 'node:stream';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 
-export type Target = { hostname: string; port: number; ca: string };
+/** `tls`: what else the agent does in TLS; a certificate of its own, an older version. */
+export type Target = { hostname: string; port: number; ca: string; tls?: ConnectionOptions };
 export type Call = { method?: string; path?: string; headers?: Record<string, string>; body?: Buffer | Readable };
 export type Answer = { status: number; headers: Record<string, unknown>; body: Buffer };
 
-export function connectAgent({ hostname, port, ca }: Target, options: ConnectionOptions = {}): TLSSocket {
-  const socket = connectTls({ host: '127.0.0.1', port, servername: hostname, ca, ...options });
+export function connectAgent({ hostname, port, ca, tls }: Target, options: ConnectionOptions = {}): TLSSocket {
+  const socket = connectTls({ host: '127.0.0.1', port, servername: hostname, ca, ...tls, ...options });
   return socket.on('error', () => {}); // Requests on it tell; without one 'close' does.
 }
 

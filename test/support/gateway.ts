@@ -4,11 +4,10 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { createSecureContext } from 'node:tls';
 import { onTestFinished } from 'vitest';
 import type { AuditEvent } from '../../src/audit/auditEvent.ts';
 import type { AuditLog } from '../../src/audit/auditLog.ts';
-import { makeKeyPair } from '../../src/certs/keyPair.ts';
+import { InnerCertificate } from '../../src/carriers/innerCertificate.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
 import type { HttpRequest, HttpResponse } from '../../src/gateway/http.ts';
@@ -65,6 +64,10 @@ export class MemoryAudit {
     await this.hold;
     if (this.failure) throw this.failure;
     this.records.push({ ...event });
+  }
+
+  appendSoon(event: AuditEvent): Promise<void> {
+    return this.append(event);
   }
 
   get text(): string {
@@ -135,7 +138,7 @@ export async function aGateway(options: GatewayWorldOptions = {}): Promise<Gatew
   gateway.start();
   onTestFinished(() => gateway.close());
   let unanswered = 0;
-  const target = await listen((request, response, arrival) => {
+  const target = await listen(gateway.clientAuthorities, (request, response, arrival) => {
     unanswered += 1;
     gateway.handle(request, response, arrival);
     response.once('close', () => (unanswered -= 1));
@@ -174,17 +177,18 @@ function idOf({ id }: ExchangeRow): string {
 }
 
 /** Agents' TLS ends as it does in a tunnel; what is not here is the edge. */
-async function listen(handle: Gateway['handle']): Promise<Target> {
+async function listen(clientAuthorities: Gateway['clientAuthorities'], handle: Gateway['handle']): Promise<Target> {
   const authority = await anAuthority();
-  const key = await makeKeyPair();
   const hostnames = [hostname, 'localhost', '127.0.0.1', '::1'];
-  const leaf = authority.issueServer({ names: hostnames, publicKey: key.publicKey, days: 1 });
-  const context = createSecureContext({ key: key.privateKeyPem, cert: leaf, minVersion: 'TLSv1.3' });
+  const certificate = await InnerCertificate.create({ authority, names: hostnames, clock: new CountingClock() });
   const inner = new InnerTls({
-    context: () => context,
+    context: certificate.context,
+    clientAuthorities,
     clock: new CountingClock(),
-    onRequest: (request, response, from) =>
-      handle(request as HttpRequest, response as HttpResponse, { carrier: 'test', visitor: from, hostnames }),
+    onRequest: (request, response, from, clientChain) => {
+      const arrival = { carrier: 'test', visitor: from, hostnames, clientChain };
+      handle(request as HttpRequest, response as HttpResponse, arrival);
+    },
   });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
