@@ -6,12 +6,13 @@ import { sseTarget } from '../mcp/sseEndpoint.ts';
 import type { HttpRequest, Arrival } from './http.ts';
 import { authorityOf } from './http.ts';
 import { mcpPath, secretIn } from './secretPath.ts';
+import { metadataTarget, type MetadataTarget } from './upstreamMetadata.ts';
 
 export type Refusal = { kind: 'refused'; status: 403 | 404 | 405 | 421; reason: string };
 
 export type ArrivalVerdict =
   /** `sseSession`: posted to the message endpoint that this HTTP+SSE stream announced. */
-  | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE'; secret?: string; sseSession?: string }
+  | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE'; secret?: string; sseSession?: string; metadata?: MetadataTarget }
   | { kind: 'oauth'; what: string }
   | { kind: 'options' }
   | Refusal
@@ -31,6 +32,8 @@ export function checkArrival(
   arrival: Arrival,
   secrets: PathSecrets,
   oauth?: OAuthRoutes,
+  /** The OAuth metadata of the server itself can be asked for. */
+  servesMetadata = false,
 ): ArrivalVerdict {
   const host = partsOf(authorityOf(request));
   if (!host || !arrival.hostnames.includes(host.name) || namesTwo(request)) {
@@ -44,10 +47,12 @@ export function checkArrival(
   const { method = '', url = '' } = request;
   const message = method === 'POST' ? sseTarget(url) : undefined;
   const path = message?.endpoint ?? url.split('?', 1)[0] ?? '';
-  const secret = secretIn(path);
+  const metadata = servesMetadata && method === 'GET' ? metadataTarget(path) : undefined;
+  const secret = metadata ? metadata.secret : secretIn(path);
   // Before the method is looked at: a guess must not hear from a 405 that it was right.
   const holder = secret === undefined ? undefined : secrets(secret);
   if (holder?.kind === 'refused') return { kind: 'guessed', why: holder.why, refusal: nothingThere };
+  if (metadata) return { kind: 'mcp', method: 'GET', metadata, ...(secret === undefined ? {} : { secret }) };
   if (path !== mcpPath && !holder) {
     if (message) return nothingThere;
     const route = oauth?.route(path);

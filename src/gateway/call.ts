@@ -1,6 +1,6 @@
 // What an authenticated request asks for: body read within its bound, classified from the body alone, headers
 // cross-checked. What cannot be understood without doubt is refused here.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { classifyBody } from '../mcp/classify.ts';
 import { checkHeaders } from '../mcp/headerRules.ts';
@@ -9,6 +9,7 @@ import { rpcCode } from '../mcp/rpcErrors.ts';
 import { summarise } from '../mcp/summarise.ts';
 import type { Exchange } from './exchange.ts';
 import { readBody } from './readBody.ts';
+import type { MetadataTarget } from './upstreamMetadata.ts';
 import { refuseMediaType, refuseMessage, refuseSession, refuseTooLarge } from './refusals.ts';
 
 export type Call = {
@@ -20,6 +21,8 @@ export type Call = {
   sessionId?: string;
   /** Posted to the message endpoint of an HTTP+SSE stream: its answer comes there. */
   isSse?: boolean;
+  /** Asks for OAuth metadata of the server, not for its MCP endpoint. */
+  metadata?: MetadataTarget;
   isInitialize: boolean;
   /** Name of the agent, from `clientInfo` or from its session. */
   agent?: string;
@@ -36,15 +39,15 @@ const PLAIN_JSON = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 /** The call, or `undefined` when it was refused. */
 export async function readCall(
   exchange: Exchange,
-  { method, sseSession }: Pick<Call, 'method'> & { sseSession?: string },
+  { method, sseSession, metadata }: Pick<Call, 'method' | 'metadata'> & { sseSession?: string },
   maxBodyBytes: number,
 ): Promise<Call | void> {
   const sessionId = sseSession ?? exchange.headers['mcp-session-id'];
   if (sessionId !== undefined && !SESSION_ID.test(sessionId)) return refuseSession(exchange);
   const session = sessionId === undefined ? {} : { sessionId, ...(sseSession === undefined ? {} : { isSse: true }) };
   if (method !== 'POST') {
-    const what = method === 'GET' ? 'GET stream' : 'DELETE session';
-    exchange.recorder.update({ method: what, kind: method === 'GET' ? 'stream' : 'http' });
+    const what = metadata ? 'GET metadata' : method === 'GET' ? 'GET stream' : 'DELETE session';
+    exchange.recorder.update({ method: what, kind: method === 'GET' && !metadata ? 'stream' : 'http' });
     return {
       method,
       messages: [],
@@ -52,7 +55,7 @@ export async function readCall(
       era: 'legacy',
       isInitialize: false,
       audited: [{ method: what }],
-      ...session,
+      ...(metadata ? { metadata } : session),
     };
   }
 
@@ -98,7 +101,7 @@ function isPlainJson(headers: Record<string, string>): boolean {
 /** SHA-256 of the arguments as JSON, so that the log can prove what was sent without holding it. */
 export function argumentsDigest(params: JsonValue | undefined): { argumentsDigest?: string } {
   if (params === undefined) return {};
-  return { argumentsDigest: createHash('sha256').update(JSON.stringify(params)).digest('hex') };
+  return { argumentsDigest: hash('sha256', JSON.stringify(params), 'hex') };
 }
 
 export function requestIds(messages: readonly RpcMessage[]): ReadonlyMap<RpcId, string> {

@@ -2,7 +2,7 @@
 // audit → forward → relay → record. Every refusal returns early; nothing reaches the upstream without a principal,
 // a decision and a written audit record.
 import type { Clock } from '../core/clock.ts';
-import { errorInfo } from '../core/errors.ts';
+import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { GrantStore, Principal } from '../identity/grants.ts';
@@ -25,7 +25,7 @@ import { Doorkeeper } from './doorkeeper.ts';
 import { keepAliveMs as usualKeepAliveMs, type EventWriter } from './eventWriter.ts';
 import { Exchange } from './exchange.ts';
 import { towardsUpstream } from './forwardHeaders.ts';
-import type { Arrival, HttpRequest, HttpResponse } from './http.ts';
+import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
 import { filterNow } from './listFilter.ts';
 import { recordedPath, serveOAuth } from './oauthRequest.ts';
 import { OpenExchanges, type Visit } from './openExchanges.ts';
@@ -35,6 +35,7 @@ import { secretIn } from './secretPath.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
 import { SseSessions } from './sseSessions.ts';
+import { addressesOf, publicChallenge, publicMetadata } from './upstreamMetadata.ts';
 import { ToolCatalogue, type ToolAnnotations } from './toolCatalogue.ts';
 
 export type GatewayOptions = {
@@ -68,6 +69,7 @@ export class Gateway {
   readonly #audit: CallAudit;
   readonly #sse = new SseSessions();
   readonly #lifetime = new Lifetime();
+  #urls: readonly string[] = [];
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -125,6 +127,11 @@ export class Gateway {
   /** PEM of the authorities whose certificates let agents in now; TLS asks for one of theirs, where there are any. */
   readonly clientAuthorities = (): readonly string[] => this.#door.clientAuthorities();
 
+  /** Every URL that an agent may have been given. */
+  announce(urls: readonly string[]): void {
+    this.#urls = urls;
+  }
+
   /** From now on agents may also ask to be let in. */
   letInBy(oauth: OAuthDoor): void {
     this.#door.letInBy(oauth);
@@ -132,7 +139,13 @@ export class Gateway {
 
   async #serve(exchange: Exchange): Promise<void> {
     const { oauth } = this.#door;
-    const arrival = checkArrival(exchange.request, exchange.arrival, this.#door.holderOf, oauth);
+    const arrival = checkArrival(
+      exchange.request,
+      exchange.arrival,
+      this.#door.holderOf,
+      oauth,
+      this.#options.auth === 'upstream',
+    );
     if (arrival.kind === 'options') return answerOptions(exchange);
     if (arrival.kind === 'refused') return refuseArrival(exchange, arrival.status, arrival.reason);
     if (arrival.kind === 'guessed') return this.#door.refuseGuess(exchange, arrival.why, arrival.refusal);
@@ -154,7 +167,9 @@ export class Gateway {
     const slot = this.#options.limiter.acquire(visit.principal.id, limits);
     if (slot.kind === 'limited') return refuseLimit(exchange, slot.limit, slot.retryAfterMs);
     try {
+      exchange.recorder.countBytes((bytes) => this.#options.limiter.spent(visit.principal.id, bytes));
       const call = await readCall(exchange, arrival, limits.maxBodyBytes);
+      if (call) this.#options.limiter.charge(visit.principal.id, Math.max(0, call.messages.length - 1));
       if (call && (await this.#ownSession(visit, call))) await this.#serveCall(visit, call);
     } finally {
       slot.release();
@@ -238,19 +253,8 @@ export class Gateway {
 
   async #forwardNow(visit: Visit, call: Call, observer: AnswerObserver): Promise<void> {
     const { exchange, principal } = visit;
-    const { upstream, policy, auth = 'tunnel', clock, keepAliveMs = usualKeepAliveMs } = this.#options;
-    const session = call.isSse ? { sseSession: call.sessionId! } : { sessionId: call.sessionId! };
-    const answer = await upstream.forward({
-      method: call.method,
-      headers: towardsUpstream(call.isInitialize ? withoutSession(exchange.headers) : exchange.headers, auth),
-      ...(call.body ? { body: call.body } : {}),
-      messages: call.messages,
-      ...(call.sessionId === undefined || (call.isInitialize && !call.isSse) ? {} : session),
-      ...(secretIn(exchange.request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
-      era: call.era,
-      principal: principal.id,
-      signal: exchange.signal,
-    });
+    const { policy, clock, keepAliveMs = usualKeepAliveMs } = this.#options;
+    const answer = await this.#ask(exchange, principal, call);
     exchange.recorder.mark('upstreamFirstByte');
     this.#noteSession(exchange, principal, call, answer);
     const { sseSession } = answer;
@@ -269,6 +273,31 @@ export class Gateway {
     } finally {
       if (sseSession !== undefined) this.#endSse(sseSession);
     }
+  }
+
+  async #ask(exchange: Exchange, principal: Principal, call: Call): Promise<UpstreamResponse> {
+    const { upstream, auth = 'tunnel' } = this.#options;
+    const { signal, recorder, request } = exchange;
+    const headers = towardsUpstream(call.isInitialize ? withoutSession(exchange.headers) : exchange.headers, auth);
+    const asker = { headers, signal, principal: principal.id };
+    const addresses = auth === 'upstream' ? addressesOf(upstream.url, this.#urls, request) : undefined;
+    if (call.metadata) {
+      if (!upstream.metadata || !addresses)
+        throw new TunnelError('NOT_FOUND', 'this server has no address to describe');
+      return publicMetadata(await upstream.metadata({ ...call.metadata, ...asker }), addresses);
+    }
+    const session = call.isSse ? { sseSession: call.sessionId! } : { sessionId: call.sessionId! };
+    const answer = await upstream.forward({
+      ...asker,
+      method: call.method,
+      ...(call.body ? { body: call.body } : {}),
+      messages: call.messages,
+      ...(call.sessionId === undefined || (call.isInitialize && !call.isSse) ? {} : session),
+      ...(secretIn(request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
+      era: call.era,
+      note: ({ direction, text }) => recorder.translated(direction, text),
+    });
+    return addresses ? publicChallenge(answer, addresses) : answer;
   }
 
   #observe(exchange: Exchange, call: Call): AnswerObserver {
@@ -324,6 +353,7 @@ export class Gateway {
   }
 
   #begin(request: HttpRequest, response: HttpResponse, arrival: Arrival): Exchange {
+    const headers = headersOf(request);
     const recorder = this.#options.traffic.begin({
       tunnel: this.#options.tunnel,
       direction: 'agent-to-server',
@@ -332,11 +362,9 @@ export class Gateway {
       httpMethod: request.method ?? '',
       path: recordedPath(request, this.#door.oauth),
       visitor: arrival.visitor,
-      headers: Object.entries(request.headers).flatMap(([name, value]) =>
-        name.startsWith(':') || value === undefined ? [] : [[name, String(value)] as [string, string]],
-      ),
+      headers: Object.entries(headers),
     });
-    return new Exchange(request, response, arrival, recorder);
+    return new Exchange({ request, response, arrival, headers }, recorder);
   }
 
   #beginServerRow(method: string, session: string | undefined): ReturnType<TrafficLog['begin']> {

@@ -129,6 +129,7 @@ export class RunningTunnel {
       );
       open.throwIfAborted();
       this.#door?.announce(publicUrls(this.#carrier));
+      this.#gateway.announce(publicUrls(this.#carrier));
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
       this.#become(tunnelState(this.#carrier.state));
     } catch (cause) {

@@ -8,7 +8,7 @@ import { ReturningUpstream, type ReturnLimits } from './returningUpstream.ts';
 import { openSsePipe } from './ssePipe.ts';
 import { eventsOf, isSseAnswer, SseServer } from './sseServer.ts';
 import { StdioUpstream } from './stdioUpstream.ts';
-import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
+import type { MetadataRequest, Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 /** How long a server may take to announce an endpoint before it is taken for one that will not. */
 export const probeMs = 3_000;
@@ -17,6 +17,7 @@ type Spoken = { kind: 'unknown' } | { kind: 'streamable' } | { kind: 'sse'; pipe
 
 export class HttpServer implements Upstream {
   readonly kind = 'http';
+  readonly url: string;
   readonly #listener: HttpUpstream;
   readonly #streamable: ReturningUpstream;
   readonly #sse: SseServer;
@@ -28,6 +29,7 @@ export class HttpServer implements Upstream {
   #finding: Promise<boolean> | undefined;
 
   constructor(options: HttpUpstreamOptions, limits: Partial<ReturnLimits> = {}) {
+    this.url = options.url;
     this.#clock = options.clock;
     this.#listener = new HttpUpstream(options);
     this.#streamable = new ReturningUpstream(this.#listener, { clock: options.clock, limits });
@@ -61,6 +63,12 @@ export class HttpServer implements Upstream {
     if (!(await this.#findSse(request.signal))) return answer;
     answer.body?.destroy();
     return this.forward(request);
+  }
+
+  metadata({ document, isOfEndpoint, ...request }: MetadataRequest): Promise<UpstreamResponse> {
+    const path = isOfEndpoint ? new URL(this.url).pathname.replace(/\/$/, '') : '';
+    const asked = { ...request, method: 'GET', messages: [], era: 'legacy' } as const;
+    return this.#listener.forward(asked, `/.well-known/${document}${path}`);
   }
 
   onEvent(listener: (event: UpstreamEvent) => void): () => void {

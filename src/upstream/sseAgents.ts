@@ -6,9 +6,10 @@ import { formatSse } from '../core/sse.ts';
 import { rpcCode } from '../mcp/rpcErrors.ts';
 import { opensSse, sseEndpoint } from '../mcp/sseEndpoint.ts';
 import { refusal, refuse, sseAnswer } from './answers.ts';
+import type { HttpServer } from './httpServer.ts';
 import { SseBridge } from './sseBridge.ts';
 import { eventsOf, isSseAnswer, type SseServer } from './sseServer.ts';
-import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
+import type { KnownEras, Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 /** Streams of the old transport at the same time; one more gets 503. */
 export const maxSseSessions = 64;
@@ -20,18 +21,23 @@ export interface SseSession {
 
 export class SseAgents implements Upstream {
   readonly kind: Upstream['kind'];
+  readonly url?: string;
+  readonly metadata?: NonNullable<Upstream['metadata']>;
   readonly #behind: Upstream;
-  readonly #native: (() => SseServer | undefined) | undefined;
+  readonly #listener: Pick<HttpServer, 'sse'> | undefined;
   readonly #sessions = new Map<string, SseSession>();
 
-  /** `native`: the server itself, when it speaks the old transport. */
-  constructor(behind: Upstream, native?: () => SseServer | undefined) {
+  /** `listener`: the server itself, where it has a URL; it may turn out to speak the old transport. */
+  constructor(behind: Upstream, listener?: Pick<HttpServer, 'sse' | 'url' | 'metadata'>) {
     this.kind = behind.kind;
     this.#behind = behind;
-    this.#native = native;
+    this.#listener = listener;
+    if (!listener) return;
+    this.url = listener.url;
+    this.metadata = (request) => listener.metadata(request);
   }
 
-  check(signal: AbortSignal): Promise<void> {
+  check(signal: AbortSignal): Promise<KnownEras | void> {
     return this.#behind.check(signal);
   }
 
@@ -48,7 +54,7 @@ export class SseAgents implements Upstream {
       return this.#sessions.get(request.sseSession)?.post(request) ?? refuse.unknownSession();
     }
     if (request.method !== 'GET' || !opensSse(request.headers)) return this.#behind.forward(request);
-    const native = this.#native?.();
+    const native = this.#listener?.sse;
     if (native) return this.#isFull ? tooMany() : this.#openNative(native, request);
     const answer = await this.#behind.forward(request);
     // A server may have a stream for whoever asks; one that has none says so with any of these.

@@ -53,15 +53,36 @@ export type UpstreamEvent =
   /** It is there again, and so is the session. */
   | { kind: 'returned'; sessionId?: string; awayMs: number };
 
+/** Which eras a server speaks, as far as it has been asked. */
+export type KnownEras = { [era in Era]?: boolean };
+
+/** Documents by which agents find the authorization server of an upstream (RFC 9728, RFC 8414, OpenID Discovery). */
+export const metadataDocuments = [
+  'oauth-protected-resource',
+  'oauth-authorization-server',
+  'openid-configuration',
+] as const;
+
+export type MetadataDocument = (typeof metadataDocuments)[number];
+
+/** `isOfEndpoint`: the document that describes the MCP endpoint, else the one at the server's root. */
+export type MetadataRequest = Pick<UpstreamRequest, 'headers' | 'signal' | 'principal'> & {
+  document: MetadataDocument;
+  isOfEndpoint: boolean;
+};
+
 export interface Upstream {
   readonly kind: 'http' | 'stdio';
   /**
    * Shows that the server is there: a stdio command is started once and initialised, a URL is connected to.
    * Throws `UPSTREAM_START`, `UPSTREAM_UNREACHABLE` or `UPSTREAM_PROTOCOL`; nothing stays open then.
    */
-  check(signal: AbortSignal): Promise<void>;
+  check(signal: AbortSignal): Promise<KnownEras | void>;
   /** Throws `UPSTREAM_*` when there is no answer to pass on; never for an HTTP status. */
   forward(request: UpstreamRequest): Promise<UpstreamResponse>;
+  /** Where a server has a URL: that, and what it publishes about its authorization. */
+  readonly url?: string;
+  metadata?(request: MetadataRequest): Promise<UpstreamResponse>;
   onEvent(listener: (event: UpstreamEvent) => void): () => void;
   /** Ends everything it started, process trees included. */
   close(): Promise<void>;

@@ -188,7 +188,7 @@ async function modernServer(onSlow: (signal: AbortSignal) => void): Promise<{ po
     return server;
   });
   const handle = toNodeHandler(handler);
-  const server = createServer((incoming, response) => void handle(incoming, response));
+  const server = createServer((incoming, response) => void handle(incoming as Parameters<typeof handle>[0], response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {

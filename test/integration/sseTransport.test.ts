@@ -30,7 +30,7 @@ async function streamableBehind(): Promise<Behind> {
 
 function at(url: string): Upstream {
   const server = new HttpServer({ url, headers: {}, clock: systemClock });
-  const upstream = new SseAgents(server, () => server.sse);
+  const upstream = new SseAgents(server, server);
   onTestFinished(() => upstream.close());
   return upstream;
 }
