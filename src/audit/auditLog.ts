@@ -16,6 +16,9 @@ export const maxBatch = 500;
 /** What was written is made durable at most this much later (`interval`). */
 export const syncIntervalMs = 1_000;
 
+/** What nothing waits for is written with the next record that something waits for, or this much later. */
+export const soonMs = 50;
+
 export type AuditLogOptions = ChainOptions & {
   /** `always`: an append also waits until the disk has it. Asked with each write. */
   sync?: () => 'always' | 'interval';
@@ -36,6 +39,7 @@ export class AuditLog {
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #syncTimer: TimerHandle | undefined;
+  #soonTimer: TimerHandle | undefined;
   /** Set after each fdatasync: before the next write the file is looked at. */
   #checkDue = false;
   #closing: Promise<void> | undefined;
@@ -62,6 +66,17 @@ export class AuditLog {
 
   /** Keeps the order of the calls. Rejects with `STATE_UNWRITABLE`, `LIMIT` or `CLOSED`: then nothing was recorded. */
   append(event: AuditEvent): Promise<void> {
+    return this.#enqueue(event, () => this.#drainNow());
+  }
+
+  /** The same, for what nothing waits for: it shares the next write. */
+  appendSoon(event: AuditEvent): Promise<void> {
+    return this.#enqueue(event, () => {
+      if (!this.#writing) this.#soonTimer ??= this.#options.clock.after(soonMs, () => this.#drainNow());
+    });
+  }
+
+  #enqueue(event: AuditEvent, start: () => void): Promise<void> {
     if (this.#closing) return Promise.reject(new TunnelError('CLOSED', 'the audit log is closed'));
     if (this.#chain.broken) return Promise.reject(this.#chain.broken);
     if (this.#queue.length >= maxQueuedEvents) {
@@ -69,8 +84,14 @@ export class AuditLog {
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ event, resolve, reject });
-      this.#writing ??= this.#drain();
+      start();
     });
+  }
+
+  #drainNow(): void {
+    this.#soonTimer?.cancel();
+    this.#soonTimer = undefined;
+    this.#writing ??= this.#drain();
   }
 
   /** Waits for what is queued, seals it, and waits for the disk. */
@@ -117,6 +138,7 @@ export class AuditLog {
   }
 
   async #close(): Promise<void> {
+    if (this.#queue.length > 0) this.#drainNow();
     await this.#writing;
     this.#syncTimer?.cancel();
     await this.#syncing;

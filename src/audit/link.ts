@@ -1,5 +1,5 @@
 // What ties one line to the next: its number, and the SHA-256 of the exact bytes of the line before it, without the LF.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** `prev` of the first line. */
 export const genesis = '0'.repeat(64);
@@ -10,7 +10,7 @@ export type Link = { seq: number; prev: string };
 export type Head = { seq: number; hash: string };
 
 export function lineHash(line: Uint8Array | string): string {
-  return createHash('sha256').update(line).digest('hex');
+  return hash('sha256', line, 'hex');
 }
 
 export function isHash(value: unknown): value is string {

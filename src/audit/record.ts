@@ -15,7 +15,7 @@ export type ParsedRecord = { link: Link; kind: string; atMs: number; fields: Jso
 export function formatRecord(link: Link, atMs: number, event: AuditEvent): string {
   const { kind, ...rest } = event;
   const at = new Date(atMs).toISOString();
-  return JSON.stringify({ seq: link.seq, at, prev: link.prev, kind, ...shortened(rest) });
+  return JSON.stringify({ seq: link.seq, at, prev: link.prev, kind, ...(isShort(rest) ? rest : shortened(rest)) });
 }
 
 /** A line as a record, or `undefined` when it is none of ours. */
@@ -47,6 +47,15 @@ function isCount(value: unknown): value is number {
 
 function isKnown(kind: string): boolean {
   return Object.hasOwn(eventKinds, kind) || Object.hasOwn(signedKinds, kind);
+}
+
+/** Nearly always, and then nothing has to be copied. */
+function isShort(fields: object): boolean {
+  for (const value of Object.values(fields) as unknown[]) {
+    if (typeof value === 'string' ? value.length > maxFieldLength : isJsonObject(value) && !isShort(value))
+      return false;
+  }
+  return true;
 }
 
 function shortened(fields: Record<string, unknown>): Record<string, JsonValue> {

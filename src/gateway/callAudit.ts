@@ -32,27 +32,26 @@ export class CallAudit {
     exchange.recorder.update({ rule: decision.rule });
     const { tunnel, audit, policy, traffic } = this.#options;
     const { visitor, carrier } = exchange.arrival;
-    await Promise.all(
-      call.audited.map(({ method, name, params }) =>
-        audit.append({
-          kind: 'call',
-          exchange: exchange.recorder.id,
-          tunnel,
-          visitor,
-          carrier,
-          principal: whoIs(principal),
-          ...(call.agent === undefined ? {} : { agent: call.agent }),
-          method,
-          ...(name === undefined ? {} : { name }),
-          ...argumentsDigest(params),
-          ...(policy.current.audit.values && params !== undefined
-            ? { arguments: traffic.redact(JSON.stringify(params)) }
-            : {}),
-          decision: decision.kind,
-          rule: decision.rule,
-        }),
-      ),
+    const written = call.audited.map(({ method, name, params }) =>
+      audit.append({
+        kind: 'call',
+        exchange: exchange.recorder.id,
+        tunnel,
+        visitor,
+        carrier,
+        principal: whoIs(principal),
+        ...(call.agent === undefined ? {} : { agent: call.agent }),
+        method,
+        ...(name === undefined ? {} : { name }),
+        ...argumentsDigest(params),
+        ...(policy.current.audit.values && params !== undefined
+          ? { arguments: traffic.redact(JSON.stringify(params)) }
+          : {}),
+        decision: decision.kind,
+        rule: decision.rule,
+      }),
     );
+    await (written.length === 1 ? written[0] : Promise.all(written));
     exchange.audited = true;
   }
 
@@ -78,7 +77,7 @@ export class CallAudit {
     const { audit, log } = this.#options;
     const { id } = exchange.recorder;
     audit
-      .append({ kind: 'outcome', exchange: id, status, ...measured(exchange) })
+      .appendSoon({ kind: 'outcome', exchange: id, status, ...measured(exchange) })
       .catch((error: unknown) => log(`audit: the outcome of ${id} was not written: ${String(error)}`));
   }
 }
@@ -89,9 +88,7 @@ function whoIs({ id, name, grant, subject }: Principal): Extract<AuditEvent, { k
 
 /** What the audit log tells of an answer: its status, how long it took, and how long of that the server took to begin. */
 function measured({ recorder }: Exchange): { httpStatus?: number; latencyMs?: number; serverMs?: number } {
-  const { row, timings } = recorder.detail();
-  const { httpStatus, latencyMs } = row;
-  const { auditedMs, upstreamFirstByteMs } = timings;
+  const { httpStatus, latencyMs, auditedMs, upstreamFirstByteMs } = recorder.measures;
   return {
     ...(httpStatus === undefined ? {} : { httpStatus }),
     ...(latencyMs === undefined ? {} : { latencyMs }),

@@ -3,7 +3,7 @@
 import { TunnelError } from '../core/errors.ts';
 import type { RpcId } from '../mcp/message.ts';
 import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
-import { headersOf, writable, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
+import { writable, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
 
 /** Bytes of an unread body that are drained so that the connection can be used again; a larger one ends it. */
 export const maxDrainBytes = 65_536;
@@ -27,20 +27,24 @@ export class Exchange {
   readonly #controller = new AbortController();
   #cut: string | undefined;
 
-  constructor(request: HttpRequest, response: HttpResponse, arrival: Arrival, recorder: ExchangeRecorder) {
+  constructor(
+    { request, response, arrival, headers }: Pick<Exchange, 'request' | 'response' | 'arrival' | 'headers'>,
+    recorder: ExchangeRecorder,
+  ) {
     this.request = request;
     this.response = response;
     this.arrival = arrival;
-    this.headers = headersOf(request);
+    this.headers = headers;
     this.recorder = recorder;
     response.on('close', () => {
-      if (!response.writableEnded) this.#cut ??= 'the agent left';
+      if (response.writableEnded) return;
+      this.#cut ??= 'the agent left';
       this.#controller.abort(over);
     });
     response.on('error', () => this.#controller.abort(over)); // The agent's socket broke: 'close' follows.
   }
 
-  /** Aborted when the agent has left, when its grant ended, or when the answer is complete. */
+  /** Aborted when the agent has left, or may not have the answer any more, before that was complete. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

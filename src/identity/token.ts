@@ -1,6 +1,6 @@
 // The text an agent presents. A prefix that secret scanners can look for, 256 bits of chance, and a checksum that tells
 // a mistyped token from a foreign one without asking the store. Only its digest is ever kept.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 export const tokenPrefix = 'mcpt_';
@@ -34,7 +34,7 @@ export function looksLikeToken(text: string, prefix = tokenPrefix): boolean {
 
 /** SHA-256 of the whole text, hex. A slow hash would add nothing: 256 bits of chance cannot be guessed. */
 export function digest(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return hash('sha256', token, 'hex');
 }
 
 function checksum(secret: string): string {

@@ -25,6 +25,11 @@ const BEARER = /\b(?:bearer|basic)[ +]{1,8}([\w.~+/=-]{8,})/gi;
 const TELLING =
   /(?:password|passwd|passphrase|secret|(?<!"progress)token|api[_-]?key|private[_-]?key|access[_-]?key|credentials?|authorization)"\s{0,64}:\s{0,64}"((?:[^"\\]|\\[^])*)/gi;
 
+/** Short texts found to hold no secret that are remembered: names, paths and headers are the same in every call. */
+export const maxRemembered = 2_000;
+/** Longest such text. */
+const rememberedLength = 160;
+
 type Span = [start: number, end: number];
 export type Redaction = { text: string; changed: boolean };
 
@@ -32,13 +37,18 @@ export class Redactor {
   readonly #secrets: () => readonly string[];
   #seen: readonly string[] = [];
   #needles: { plain: string[]; encoded: string[]; lookahead: number } = prepare([]);
+  /** As long as the secrets are these; when it is full it begins anew. */
+  readonly #harmless = new Set<string>();
 
   constructor(secrets: () => readonly string[]) {
     this.#secrets = secrets;
   }
 
   text(text: string, keep: number = text.length): Redaction {
+    this.#current();
+    if (this.#harmless.has(text)) return { text: text.slice(0, keep), changed: false };
     const spans = this.#find(text);
+    if (spans.length === 0 && text.length <= rememberedLength) this.#remember(text);
     const inside = spans.filter(([start]) => start < keep);
     if (inside.length === 0) return { text: text.slice(0, keep), changed: false };
     return { text: replaceSpans(text, inside, keep), changed: true };
@@ -47,6 +57,9 @@ export class Redactor {
   /** The first `maxBytes` of a message as text, cut between characters; a secret across the cut is found too. */
   capture(message: Buffer | string, maxBytes: number): Redaction & { cut: boolean; bytes: number } {
     const { lookahead } = this.#current();
+    if (typeof message === 'string' && message.length * 3 <= maxBytes) {
+      return { ...this.text(message), cut: false, bytes: Buffer.byteLength(message) };
+    }
     // A character is at least one byte, so this many characters hold all the bytes that matter.
     const source = typeof message === 'string' ? Buffer.from(message.slice(0, maxBytes + lookahead)) : message;
     const bytes = typeof message === 'string' ? Buffer.byteLength(message) : message.length;
@@ -85,8 +98,14 @@ export class Redactor {
     if (!same) {
       this.#seen = [...secrets];
       this.#needles = prepare(this.#seen);
+      this.#harmless.clear();
     }
     return this.#needles;
+  }
+
+  #remember(text: string): void {
+    if (this.#harmless.size >= maxRemembered) this.#harmless.clear();
+    this.#harmless.add(text);
   }
 }
 

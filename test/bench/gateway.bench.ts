@@ -20,9 +20,13 @@ import { RateLimiter } from '../../src/policy/limits.ts';
 import { PolicyStore } from '../../src/policy/policyStore.ts';
 import { TrafficLog } from '../../src/traffic/trafficLog.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
+import { profiled } from './stages.ts';
 
-const rounds = 21;
+const rounds = 15;
 const callsPerRound = 2_000;
+const profiledCalls = 10_000;
+/** About what the gateway itself takes. */
+const busyUs = 150;
 
 const call = JSON.stringify({
   jsonrpc: '2.0',
@@ -39,8 +43,8 @@ const upstream: Upstream = {
   check: async () => {},
   forward: async () => ({
     status: 200,
-    headers: { 'content-type': 'application/json' },
-    body: Readable.from([answer]),
+    headers: { 'content-type': 'application/json', 'content-length': String(answer.length) },
+    body: Readable.from([answer], { objectMode: false }),
   }),
   onEvent: () => () => {},
   close: async () => {},
@@ -49,7 +53,7 @@ const upstream: Upstream = {
 async function main(): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), 'mcp-tunnel-bench-'));
   const policyFile = join(home, 'policy.json');
-  await files.write(policyFile, JSON.stringify({ version: 1, limits: { requestsPerMinute: 1_000_000 } }));
+  await files.write(policyFile, JSON.stringify({ version: 1, limits: { requestsPerMinute: 10_000_000 } }));
   const policy = new PolicyStore({
     files,
     clock,
@@ -84,52 +88,115 @@ async function main(): Promise<void> {
     request.on('data', () => {});
     request.on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end(answer));
   });
+  // What any gateway has to do: hear the body out, ask the server, pass its stream on.
+  const served = await listen((request, response) => {
+    request.on('data', () => {});
+    request.on('end', () => {
+      void upstream.forward(undefined as never).then(({ headers, body }) => {
+        response.writeHead(200, headers);
+        body!.on('data', (chunk: Buffer) => response.end(chunk));
+      });
+    });
+  });
   const through = await listen((request, response) =>
     gateway.handle(request, response, { carrier: 'bench', visitor: '127.0.0.1:1', hostnames: ['127.0.0.1'] }),
   );
 
-  const costs: number[] = [];
-  for (let round = -2; round < rounds; round += 1) {
-    const plain = await cpuPerCall(bare.url, token);
-    const gated = await cpuPerCall(through.url, token);
-    if (round >= 0) costs.push(gated - plain); // The first two warm up.
+  // Bare, but the caller has fallen asleep by the time it is answered: what waking it costs is no doing of a gateway's.
+  const slow = await listen((request, response) => {
+    request.on('data', () => {});
+    request.on('end', () => {
+      const until = performance.now() + busyUs / 1000;
+      while (performance.now() < until);
+      response.writeHead(200, { 'content-type': 'application/json' }).end(answer);
+    });
+  });
+  const ways = { bare, served, slow, through };
+  for (const atOnce of [1, 16]) {
+    const costs = await interleaved(ways, token, atOnce);
+    const beyond = (way: keyof typeof ways, less = 0): number[] =>
+      costs[way].map((cost, round) => cost - costs.bare[round]! - less);
+    print(
+      `CPU of this process per call, ${atOnce} at once, ${rounds} rounds of ${callsPerRound} calls each way, in turn`,
+    );
+    print(`  a bare handler                                ${spread(costs.bare)}`);
+    print(`  the gateway                                   ${spread(costs.through)}`);
+    print(`  ratio of medians                              ${(median(costs.through) / median(costs.bare)).toFixed(2)}`);
+    print(`  gateway beyond a bare handler                 ${spread(beyond('through'))}`);
+    print(`    of that: the fake server's stream           ${spread(beyond('served'))}`);
+    print(`    of that: a caller woken after ${busyUs} µs        ${spread(beyond('slow', busyUs))}`);
   }
-  costs.sort((left, right) => left - right);
-  const at = (share: number): string => `${(costs[Math.floor(share * (costs.length - 1))]! / 1000).toFixed(3)} ms`;
-  process.stdout.write(
-    `gateway CPU per call beyond a bare handler: p50 ${at(0.5)} (quartiles ${at(0.25)} to ${at(0.75)}, ${rounds} rounds of ${callsPerRound})\n`,
-  );
-  for (const { server } of [bare, through]) server.close();
+  const stages = await profiled(() => load(through.url, token, profiledCalls, 16));
+  const whole = [...stages.values()].reduce((sum, spent) => sum + spent, 0);
+  print(`where the gateway's own time goes (of ${profiledCalls} profiled calls; Node's work for a file counts for it)`);
+  const byCost = [...stages].sort(([, left], [, right]) => right - left);
+  for (const [file, spent] of byCost.filter(([, spent]) => spent / whole >= 0.01)) {
+    print(
+      `  ${file.padEnd(40)} ${((100 * spent) / whole).toFixed(1).padStart(5)} %  ${(spent / profiledCalls).toFixed(1)} µs`,
+    );
+  }
+  for (const { server } of Object.values(ways)) server.close();
   policy.close();
   grants.close();
   await audit.close();
   await rm(home, { recursive: true, force: true });
 }
 
-/** Microseconds of this process's CPU time. */
-async function cpuPerCall(url: string, token: string): Promise<number> {
-  const before = process.cpuUsage();
-  await load(url, token);
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / callsPerRound;
+/** Microseconds of CPU time per call, each way after the other in every round, so that all see the same machine. */
+async function interleaved<Way extends string>(
+  ways: Record<Way, { url: string }>,
+  token: string,
+  atOnce: number,
+): Promise<Record<Way, number[]>> {
+  const names = Object.keys(ways) as Way[];
+  const costs = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Way, number[]>;
+  for (let round = -2; round < rounds; round += 1) {
+    for (const name of names) {
+      const before = process.cpuUsage();
+      await load(ways[name].url, token, callsPerRound, atOnce);
+      const { user, system } = process.cpuUsage(before);
+      if (round >= 0) costs[name].push((user + system) / callsPerRound); // The first two warm up.
+    }
+  }
+  return costs;
+}
+
+function spread(costs: readonly number[]): string {
+  const sorted = [...costs].sort((left, right) => left - right);
+  const at = (share: number): string => (sorted[Math.floor(share * (sorted.length - 1))]! / 1000).toFixed(3);
+  return `p50 ${at(0.5)} ms (quartiles ${at(0.25)} to ${at(0.75)})`;
+}
+
+function median(costs: readonly number[]): number {
+  return [...costs].sort((left, right) => left - right)[Math.floor((costs.length - 1) / 2)]!;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 const caller = `
 const http = require('node:http');
-const [url, token, count, body] = process.argv.slice(1);
-const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const [url, token, count, body, atOnce] = process.argv.slice(1);
+const agent = new http.Agent({ keepAlive: true, maxSockets: Number(atOnce) });
 const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'content-length': Buffer.byteLength(body) };
 let left = Number(count);
-(function next() {
-  if (left-- === 0) return agent.destroy();
+let waiting = 0;
+function next() {
+  if (left === 0) return waiting === 0 && agent.destroy();
+  left -= 1;
+  waiting += 1;
   http.request(url, { method: 'POST', agent, headers }, (answer) => {
     if (answer.statusCode !== 200) { console.error('answered ' + answer.statusCode); process.exit(1); }
-    answer.resume().on('end', next);
+    answer.resume().on('end', () => { waiting -= 1; next(); });
   }).end(body);
-})();`;
+}
+for (let at = 0; at < Number(atOnce); at += 1) next();`;
 
-function load(url: string, token: string): Promise<void> {
-  const child = spawn(process.execPath, ['-e', caller, url, token, String(callsPerRound), call], { stdio: 'inherit' });
+function load(url: string, token: string, calls: number, atOnce: number): Promise<void> {
+  const child = spawn(process.execPath, ['-e', caller, url, token, String(calls), call, String(atOnce)], {
+    stdio: 'inherit',
+  });
   return new Promise((resolve, reject) => {
     child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`the caller ended with ${code}`))));
   });

@@ -1,6 +1,6 @@
 import { appendFile, mkdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { maxQueuedEvents, syncIntervalMs } from '../../../src/audit/auditLog.ts';
+import { maxQueuedEvents, soonMs, syncIntervalMs } from '../../../src/audit/auditLog.ts';
 import { genesis, lineHash } from '../../../src/audit/link.ts';
 import { maxArgumentsLength, maxFieldLength } from '../../../src/audit/record.ts';
 import { isSignedBy } from '../../../src/audit/signedRecord.ts';
@@ -68,6 +68,28 @@ describe('AuditLog', () => {
       await log.append(event(String(turn)));
       expect(await world.lines()).toHaveLength(turn + 1);
     }
+  });
+
+  it('writes what nothing waits for with the next record, or soon, or at the end', async () => {
+    const world = await World.create();
+    const log = await world.open();
+    await log.append(event('a'));
+    const soon = log.appendSoon(event('b'));
+    expect(await world.lines()).toHaveLength(2);
+    await log.append(event('c'));
+    await soon;
+    expect((await world.lines()).slice(2).map((line) => (JSON.parse(line) as { exchange: string }).exchange)).toEqual([
+      'b',
+      'c',
+    ]);
+    const alone = log.appendSoon(event('d'));
+    world.clock.advance(soonMs);
+    await alone;
+    expect(await world.lines()).toHaveLength(5);
+    const last = log.appendSoon(event('e'));
+    await log.close();
+    await last;
+    expect((await world.lines()).at(-2)).toContain('"exchange":"e"');
   });
 
   it('keeps the order of a thousand appends at once, in a few writes', async () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { redacted, Redactor } from '../../../src/traffic/redact.ts';
+import { maxRemembered, redacted, Redactor } from '../../../src/traffic/redact.ts';
 
 const redact = (text: string, secrets: string[] = []): string => new Redactor(() => secrets).text(text).text;
 const token = `mcpt_${'a1B2'.repeat(12)}z`;
@@ -219,4 +219,21 @@ describe('Redactor.headers', () => {
     expect(headers('X-Custom', 'is known-secret here')).toBe(`is ${redacted} here`);
     expect(headers('Referer', `https://x/?t=${token}`)).toBe(`https://x/?t=${redacted}`);
   });
+});
+
+it('finds a secret that became known after a text with it was looked through', () => {
+  const secrets: string[] = ['first-secret'];
+  const redactor = new Redactor(() => secrets);
+  expect(redactor.text('later-secret').changed).toBe(false);
+  expect(redactor.headers([['x-note', 'later-secret']])).toEqual([['x-note', 'later-secret']]);
+  secrets[0] = 'later-secret';
+  expect(redactor.text('later-secret').text).toBe(redacted);
+  expect(redactor.headers([['x-note', 'later-secret']])).toEqual([['x-note', redacted]]);
+  expect(redactor.capture('{"a":"later-secret"}', 512).text).toBe(`{"a":"${redacted}"}`);
+});
+
+it('remembers harmless texts up to a number, and goes on beyond it', () => {
+  const redactor = new Redactor(() => ['a-secret-of-mine']);
+  for (let index = 0; index < 3 * maxRemembered; index += 1) redactor.text(`text ${index}`);
+  expect(redactor.text('text 5 and a-secret-of-mine').text).toBe(`text 5 and ${redacted}`);
 });
