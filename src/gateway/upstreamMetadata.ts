@@ -81,7 +81,7 @@ function rewriteDocument(text: string, addresses: Addresses): string {
     else if (key === 'authorization_servers' && text[value.from] === '[') found.push(...elementsOf(text, value.from));
   }
   let rewritten = text;
-  for (const { from, to } of found.reverse()) {
+  for (const { from, to } of found.toReversed()) {
     const url = parsed(text.slice(from, to));
     const changed = typeof url === 'string' ? publicUrl(url, addresses) : url;
     if (changed !== url) rewritten = rewritten.slice(0, from) + JSON.stringify(changed) + rewritten.slice(to);
