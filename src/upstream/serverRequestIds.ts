@@ -43,11 +43,6 @@ export class ServerRequestIds {
     return this.#generation === 0 ? bytes : splice(bytes, [{ path: ['id'], value: theirs }]);
   }
 
-  /** Whether the agent was asked under this id, and has not answered. */
-  isWaiting(id: RpcId | null): boolean {
-    return id !== null && this.#waiting.has(id);
-  }
-
   #asked(message: ChildMessage & { kind: 'request' }): ChildMessage {
     const theirs = textAt(message.bytes, ['id']) ?? JSON.stringify(message.id);
     const unique = this.#generation === 0 ? message.id : this.#unique();

@@ -15,12 +15,18 @@ import { OwnServer } from './ownServer.ts';
 import { ProcessGuardian } from './processGuardian.ts';
 import { roomFor } from './sessionRoom.ts';
 import type { OpenSessionServer } from './sessionServer.ts';
+import { SharedServer } from './sharedServer.ts';
 import { checkStdio } from './stdioCheck.ts';
 import { stdioLimits, type StdioLimits } from './stdioLimits.ts';
 import { StdioSession } from './stdioSession.ts';
-import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
+import type { KnownEras, Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
+
+/** Whether each session has a process of its own, or all of them share one. */
+export type Isolation = 'perSession' | 'shared';
 
 export type StdioUpstreamOptions = ServerCommand & {
+  /** Absent: `perSession`. Agents of the modern era have one for each principal in any case. */
+  isolation?: Isolation;
   clock?: Clock;
   random?: Random;
   limits?: Partial<StdioLimits>;
@@ -46,6 +52,7 @@ export class StdioUpstream implements Upstream {
   readonly #limits: StdioLimits;
   readonly #guardian: ProcessGuardian;
   readonly #sessions = new Map<string, StdioSession>();
+  readonly #shared: SharedServer | undefined;
   /** By principal: agents of the modern era have no session. */
   readonly #modernServers = new Map<string, ModernServer>();
   /** Sessions that ended by themselves, and what their agents read of it. */
@@ -62,11 +69,12 @@ export class StdioUpstream implements Upstream {
     this.#limits = { ...stdioLimits, ...options.limits };
     this.#guardian = options.guardian ?? new ProcessGuardian();
     this.#open = options.open ?? (() => startServer({ command, args, env, cwd }, this.#guardian, this.#clock));
+    this.#shared = options.isolation === 'shared' ? new SharedServer(this.#lifeOptions()) : undefined;
   }
 
   /** The process it starts is ended again: what an agent negotiates cannot be known before there is one. */
-  async check(signal: AbortSignal): Promise<void> {
-    await this.#tracked(
+  async check(signal: AbortSignal): Promise<KnownEras> {
+    return this.#tracked(
       checkStdio({ ...this.#lifeOptions(), signal: AbortSignal.any([signal, this.#closing.signal]) }),
     );
   }
@@ -90,6 +98,7 @@ export class StdioUpstream implements Upstream {
     this.#closing.abort();
     for (const holder of this.#holders) this.#end(holder);
     // What was being started when it closed ends on arrival.
+    await this.#shared?.end();
     while (this.#starting.size + this.#ending.size > 0) await Promise.allSettled([...this.#starting, ...this.#ending]);
     if (this.#options.guardian === undefined) await this.#guardian.close();
   }
@@ -198,8 +207,10 @@ export class StdioUpstream implements Upstream {
     return [...this.#sessions.values(), ...this.#modernServers.values()];
   }
 
-  readonly #openServer: OpenSessionServer = ({ id }, events) =>
-    OwnServer.start({ ...this.#lifeOptions(), sessionId: id, events });
+  readonly #openServer: OpenSessionServer = (session, events) =>
+    this.#shared
+      ? this.#shared.open(session, events)
+      : OwnServer.start({ ...this.#lifeOptions(), sessionId: session.id, events });
 
   #lifeOptions(): Pick<Parameters<typeof OwnServer.start>[0], 'open' | 'clock' | 'random' | 'limits' | 'emit'> {
     return {

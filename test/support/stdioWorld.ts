@@ -19,6 +19,7 @@ export type Message = {
   error?: { code: number; message: string };
 };
 export type Answer = { status: number; headers: Record<string, string>; text: string; json: Message };
+export type Session = { sessionId: string; pid: number; answer: Answer };
 export type World = {
   upstream: StdioUpstream;
   events: UpstreamEvent[];
@@ -28,7 +29,7 @@ export type World = {
   send: (message: object, sessionId: string, headers?: Record<string, string>) => Promise<UpstreamResponse>;
   /** A POST of messages (or of text as it stands), answered whole. */
   post: (message: object | string, sessionId?: string, headers?: Record<string, string>) => Promise<Answer>;
-  initialize: (version?: string) => Promise<{ sessionId: string; pid: number }>;
+  initialize: (version?: string, as?: { principal?: string; capabilities?: object }) => Promise<Session>;
 };
 
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
@@ -57,15 +58,23 @@ export function stdioWorld(flags: string[] = [], options: Partial<StdioUpstreamO
       ...request,
       headers: { ...HEADERS, ...request.headers },
     });
+  /** Whose each session is. */
+  const owners = new Map<string, string>();
+  const of = (sessionId: string | undefined): Partial<UpstreamRequest> =>
+    sessionId === undefined ? {} : { sessionId, principal: owners.get(sessionId) ?? 'g_1' };
   const post: World['post'] = async (message, sessionId, headers = {}) =>
-    answerOf(await open({ ...bodyOf(message), ...(sessionId === undefined ? {} : { sessionId }), headers }));
-  const initialize: World['initialize'] = async (version = '2025-11-25') => {
-    const { headers, json } = await post(request(0, 'initialize', { protocolVersion: version, capabilities: {} }));
-    return { sessionId: headers['mcp-session-id'] ?? '', pid: Number(json.result?.['pid']) };
+    answerOf(await open({ ...bodyOf(message), ...of(sessionId), headers }));
+  const initialize: World['initialize'] = async (protocolVersion = '2025-11-25', as = {}) => {
+    const { principal = 'g_1', capabilities = {} } = as;
+    const body = bodyOf(request(0, 'initialize', { protocolVersion, capabilities }));
+    const answer = await answerOf(await open({ ...body, principal }));
+    const sessionId = answer.headers['mcp-session-id'] ?? '';
+    owners.set(sessionId, principal);
+    return { sessionId, pid: Number(answer.json.result?.['pid']), answer };
   };
-  const get: World['get'] = (sessionId, headers = {}) =>
-    open({ method: 'GET', ...(sessionId === undefined ? {} : { sessionId }), headers });
-  const send: World['send'] = (message, sessionId, headers = {}) => open({ ...bodyOf(message), sessionId, headers });
+  const get: World['get'] = (sessionId, headers = {}) => open({ method: 'GET', ...of(sessionId), headers });
+  const send: World['send'] = (message, sessionId, headers = {}) =>
+    open({ ...bodyOf(message), ...of(sessionId), headers });
   return { upstream, events, open, get, send, post, initialize };
 }
 
