@@ -198,6 +198,17 @@ describe('no other certificate lets anybody in', () => {
   });
 });
 
+describe('what the authority says of itself holds', () => {
+  it('one that lets no other sign below it', async () => {
+    const narrow = anIssuer('Narrow CA', undefined, { pathLenConstraint: 0 });
+    const below = anIssuer('Below', narrow);
+    const gateway = await world({ caPem: narrow.cert });
+    expect((await callAs(gateway, aClient(narrow))).status).toBe(200);
+    const leaf = aClient(below);
+    expect((await callAs(gateway, { key: leaf.key, cert: leaf.cert + below.cert })).status).toBe(401);
+  });
+});
+
 describe('a certificate is asked for', () => {
   /** What another TLS than Node's sees of the server's request. */
   const asked = async ({ target }: GatewayWorld): Promise<boolean> => {

@@ -73,6 +73,7 @@ describe('a secret in the path', () => {
     ['before another path', (secret) => `/s/${secret}/admin`],
     ['before nothing', (secret) => `/s/${secret}`],
     ['before the endpoint in another case', (secret) => `/s/${secret}/MCP`],
+    ['in a path all in another case', (secret) => `/s/${secret}/mcp`.toUpperCase()],
     ['below another letter', (secret) => `/S/${secret}/mcp`],
     ['with a space after it', (secret) => `/s/${secret}%20/mcp`],
     ['with a semicolon after it', (secret) => `/s/${secret};x/mcp`],

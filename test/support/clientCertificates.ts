@@ -57,12 +57,12 @@ function certificate(
 const now = (): [Date, Date] => [new Date(Date.now() - hour), new Date(Date.now() + 24 * hour)];
 
 /** A root, or below `parent` an intermediate. */
-export function anIssuer(cn: string, parent?: Issuer): Issuer {
+export function anIssuer(cn: string, parent?: Issuer, constraints: { pathLenConstraint?: number } = {}): Issuer {
   const keys = newKeys();
   const name = [{ name: 'commonName', value: cn }];
   const cert = certificate(keys, name, parent?.name ?? name, now());
   cert.setExtensions([
-    { name: 'basicConstraints', cA: true, critical: true },
+    { name: 'basicConstraints', cA: true, critical: true, ...constraints },
     { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
   ]);
   const signs = (other: forge.pki.Certificate): void => other.sign(keys.privateKey, forge.md.sha256.create());
