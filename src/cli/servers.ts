@@ -27,10 +27,20 @@ export async function servers(context: CommandContext, dir: string | undefined):
     );
     return;
   }
-  if (list.servers.length > 0) {
+  const declared = list.servers.filter(({ guess }) => !guess);
+  const guessed = list.servers.filter(({ guess }) => guess);
+  if (declared.length > 0) {
     output.table(
       ['NAME', 'KIND', 'RUNS', 'DEFINED IN'],
-      list.servers.map((server) => [server.name, server.transport.kind, runs(server.transport), place(server, from)]),
+      declared.map((server) => [server.name, server.transport.kind, runs(server.transport), place(server, from)]),
+    );
+  }
+  if (guessed.length > 0) {
+    if (declared.length > 0) output.line();
+    output.line('Developed here; how they start is a guess:');
+    output.table(
+      ['NAME', 'RUNS', 'BECAUSE'],
+      guessed.map((server) => [server.name, runs(server.transport), server.guess?.reason ?? '']),
     );
   }
   const unready = list.servers.filter((server) => server.problem !== undefined);

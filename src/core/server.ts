@@ -33,6 +33,7 @@ export type ServerFormat =
   | 'mcporter'
   | 'opencode'
   | 'pi'
+  | 'project'
   | 'registry'
   | 'roo'
   | 'smithery'
@@ -51,6 +52,8 @@ export type DiscoveredServer = {
   /** Other files that declare the very same server. */
   alsoIn?: ServerSource[];
   transport: ServerTransport;
+  /** No file declares it: it is developed here, and its command is our guess. */
+  guess?: { reason: string; confidence: 'high' | 'medium' | 'low' };
   /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
   problem?: string;
 };

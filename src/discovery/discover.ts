@@ -1,9 +1,10 @@
-// Finds the MCP servers that configuration files define: those of some workspace folders, and those that the user has
-// for every workspace. Reads only; nothing found is run.
-import { resolve, sep } from 'node:path';
-import type { DiscoveredServer, DiscoveryProblem, ServerList } from '../core/server.ts';
+// Finds MCP servers: those that configuration files define, in some workspace folders and for the user in every
+// workspace, and those that are developed in the folders. Reads only; nothing found is run.
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import type { DiscoveredServer, DiscoveryProblem, ServerList, ServerTransport } from '../core/server.ts';
 import { formats, type ConfigFormat } from './formats.ts';
 import { filesAt, homeOf, userFolder, type Platform } from './places.ts';
+import { findProjects } from './projects/findProjects.ts';
 import { readConfig } from './readConfig.ts';
 import { resolveEntry } from './resolveEntry.ts';
 import { readTextFile } from './textFile.ts';
@@ -26,9 +27,13 @@ export async function discover(
 ): Promise<ServerList> {
   const roots = rootsOf(folders);
   const candidates = await candidatesIn(roots, { env, home, platform });
-  const lists = await Promise.all(candidates.map((candidate) => serversOf(candidate, roots, env, home)));
+  const [lists, projects] = await Promise.all([
+    Promise.all(candidates.map((candidate) => serversOf(candidate, roots, env, home))),
+    Promise.all(roots.filter((root) => !isInside(home, root)).map((root) => findProjects(root))),
+  ]);
+  const declared = merged(lists.flatMap(({ servers }) => servers));
   return bounded(
-    merged(lists.flatMap(({ servers }) => servers)),
+    [...declared, ...undeclared(projects.flat(), declared)],
     lists.flatMap(({ problems }) => problems),
   );
 }
@@ -101,6 +106,27 @@ function merged(servers: readonly DiscoveredServer[]): DiscoveredServer[] {
     else byMeaning.set(meaning, server);
   }
   return [...byMeaning.values()];
+}
+
+/** A guess at what a file declares anyway is none; of the same guess in two overlapping folders one stays. */
+function undeclared(guesses: readonly DiscoveredServer[], declared: readonly DiscoveredServer[]): DiscoveredServer[] {
+  const known = new Set(declared.map(({ transport }) => whatRuns(transport)));
+  return guesses.filter(({ transport }) => {
+    const runs = whatRuns(transport);
+    return !known.has(runs) && Boolean(known.add(runs));
+  });
+}
+
+function whatRuns(transport: ServerTransport): string {
+  if (transport.kind === 'http') return JSON.stringify(transport.url);
+  const { command, args, cwd } = transport;
+  return JSON.stringify([command, args.map((arg) => resolve(cwd, arg))]);
+}
+
+/** Whether `path` is `folder` or below it: the home folder as a workspace is no project. */
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
 }
 
 function bounded(servers: DiscoveredServer[], problems: DiscoveryProblem[]): ServerList {

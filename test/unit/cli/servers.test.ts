@@ -95,4 +95,23 @@ describe('servers', () => {
     expect(out).toContain('.mcp.json:1 and 1 more');
     expect(out.indexOf('own')).toBeGreaterThan(out.indexOf('.mcp.json'));
   });
+
+  it('shows what is developed here apart, with the reason to think so', async () => {
+    Object.assign(world.env, { HOME: '/home/ada', USERPROFILE: '/home/ada' });
+    await writeFile(
+      join(world.folder, 'package.json'),
+      '{"name":"w","dependencies":{"fastmcp":"1"},"scripts":{"start":"x"}}',
+    );
+    const { out, events } = await world.run(['servers', '--json']);
+    expect(events).toMatchObject([{ name: 'w', guess: { confidence: 'low' }, command: 'npm' }]);
+    expect(out).not.toContain('Developed here');
+    expect((await world.run(['servers'])).out).toBe(
+      [
+        'Developed here; how they start is a guess:',
+        'NAME  RUNS                    BECAUSE',
+        'w     npm run --silent start  package.json depends on fastmcp, and has a script “start”',
+        '',
+      ].join('\n'),
+    );
+  });
 });
