@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { ServerTransport } from '../core/server.ts';
 import type { ProcessGuardian } from '../upstream/processGuardian.ts';
+import { EraBridge } from '../upstream/eras/eraBridge.ts';
 import { HttpServer } from '../upstream/httpServer.ts';
 import { SseAgents } from '../upstream/sseAgents.ts';
 import { StdioUpstream } from '../upstream/stdioUpstream.ts';
@@ -10,10 +11,11 @@ import type { Upstream } from '../upstream/upstream.ts';
 export function makeUpstream(transport: ServerTransport, clock: Clock, guardian: ProcessGuardian): Upstream {
   if (transport.kind === 'http') {
     const server = new HttpServer({ url: transport.url, headers: transport.headers, clock });
-    return new SseAgents(server, () => server.sse);
+    return new SseAgents(new EraBridge({ upstream: server, clock }), server);
   }
   const { command, args, env, cwd } = transport;
-  return new SseAgents(new StdioUpstream({ command, args, env, cwd, clock, guardian }));
+  const server = new StdioUpstream({ command, args, env, cwd, clock, guardian });
+  return new SseAgents(new EraBridge({ upstream: server, clock }));
 }
 
 /** A value shorter than this is no secret, and would be found in every other text. */

@@ -11,7 +11,7 @@ import { refuse } from './answers.ts';
 import { firstAnswer, isEventStream } from './firstAnswer.ts';
 import { HttpSession } from './httpSession.ts';
 import { lastingStream } from './lastingStream.ts';
-import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
+import type { KnownEras, Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 export type ReturnLimits = {
   /** A request waits this long for a server that was there before; then it gets 503. */
@@ -59,7 +59,7 @@ export class ReturningUpstream implements Upstream {
     this.#limits = { ...returnLimits, ...limits };
   }
 
-  check(signal: AbortSignal): Promise<void> {
+  check(signal: AbortSignal): Promise<KnownEras | void> {
     return this.#server.check(signal);
   }
 

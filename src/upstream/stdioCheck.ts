@@ -4,13 +4,14 @@ import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { legacyRevisions, metaKey, modernRevision } from '../mcp/revisions.ts';
 import type { ChildAnswer } from './childMessage.ts';
 import { ServerLife, type ServerLifeOptions } from './serverLife.ts';
+import type { KnownEras } from './upstream.ts';
 
 export type StdioCheckOptions = Pick<ServerLifeOptions, 'open' | 'clock' | 'random' | 'limits' | 'emit'> & {
   signal: AbortSignal;
 };
 
-/** Throws `UPSTREAM_START`, `UPSTREAM_PROTOCOL` or `CANCELLED`; nothing stays open. */
-export async function checkStdio({ signal, ...options }: StdioCheckOptions): Promise<void> {
+/** What it was found to speak. Throws `UPSTREAM_START`, `UPSTREAM_PROTOCOL` or `CANCELLED`; nothing stays open. */
+export async function checkStdio({ signal, ...options }: StdioCheckOptions): Promise<KnownEras> {
   const life = new ServerLife({
     ...options,
     greet: () => Promise.resolve(undefined),
@@ -23,10 +24,10 @@ export async function checkStdio({ signal, ...options }: StdioCheckOptions): Pro
   try {
     await life.start();
     const legacy = await life.initialize(0, line(0, 'initialize', LEGACY), signal);
-    if (typeof legacy.result['protocolVersion'] === 'string') return;
+    if (typeof legacy.result['protocolVersion'] === 'string') return { legacy: true };
     // A server of the modern era alone says that it knows no `initialize`, or no such revision.
     const modern = await life.initialize(1, line(1, 'server/discover', MODERN), signal);
-    if (Array.isArray(modern.result['supportedVersions'])) return;
+    if (Array.isArray(modern.result['supportedVersions'])) return { legacy: false, modern: true };
     throw new TunnelError('UPSTREAM_PROTOCOL', `the server did not accept initialize${messageOf(legacy)}`);
   } finally {
     await life.end();

@@ -49,7 +49,10 @@ const maxSchemaDepth = 16;
 export function parameterHeaders(parameters: readonly HeaderParameter[], args: JsonObject): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const { header, path } of parameters) {
-    const value = path.reduce<JsonValue | undefined>((at, key) => (isJsonObject(at) && Object.hasOwn(at, key) ? at[key] : undefined), args);
+    const value = path.reduce<JsonValue | undefined>(
+      (at, key) => (isJsonObject(at) && Object.hasOwn(at, key) ? at[key] : undefined),
+      args,
+    );
     if (typeof value === 'string' || typeof value === 'boolean') headers[header] = encodeHeader(String(value));
     else if (typeof value === 'number' && (Number.isSafeInteger(value) || !Number.isInteger(value))) {
       headers[header] = String(value);
