@@ -1,7 +1,7 @@
 // Every refusal and failure that the gateway answers with: status and JSON-RPC number by the table of `mcp/failures.ts`,
 // and a sentence that tells an agent what to do without telling a stranger what was wrong with a credential.
 import type { ErrorInfo } from '../core/errors.ts';
-import { failureOf, failures, markOf } from '../mcp/failures.ts';
+import { failureOf, failures, failureText, markOf } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import type { Decision } from '../policy/decide.ts';
@@ -126,10 +126,10 @@ export function tooLongToFilter(id: RpcId, maxBytes: number): string {
  * has begun already is cut off instead.
  */
 export function answerFailure(exchange: Exchange, info: ErrorInfo): void {
-  const { code, source, status, rpc, sentence } = failureOf(info);
+  const { code, source, status, rpc } = failureOf(info);
   exchange.recorder.finish({ status: 'failed', rpcCode: rpc, reason: info.message, failure: { code, source } });
   if (exchange.response.headersSent) return exchange.end(info.message);
-  exchange.answer(status, rpcErrorText(exchange.rpcId, rpc, sentence), status === 503 ? retryAfter(1_000) : {});
+  exchange.answer(status, failureText(exchange.rpcId, info), status === 503 ? retryAfter(1_000) : {});
 }
 
 function retryAfter(ms: number): Record<string, string> {

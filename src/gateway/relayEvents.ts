@@ -3,8 +3,7 @@
 // in the middle of an event.
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { SseReader, formatSse, type SseEvent } from '../core/sse.ts';
-import { failed, failureOf } from '../mcp/failures.ts';
-import { rpcErrorText } from '../mcp/rpcErrors.ts';
+import { failed, failureOf, failureText } from '../mcp/failures.ts';
 import type { AnswerObserver, AnswerOutcome } from './answerObserver.ts';
 import { EventWriter, type EventWriterOptions } from './eventWriter.ts';
 import type { AnswerHead, Exchange } from './exchange.ts';
@@ -111,12 +110,13 @@ async function answerBroken(
   const error =
     cause instanceof TunnelError ? cause : failed('ANSWER_BROKEN', 'the server broke off its answer', cause);
   if (unanswered.length === 0 || exchange.signal.aborted) throw error;
-  const { code, source, rpc, sentence } = failureOf(errorInfo(error));
+  const info = errorInfo(error);
+  const { code, source, rpc } = failureOf(info);
   exchange.recorder.flag('synthesised');
   // Half an event would take the error for its own line: it is ended as one of a type that nobody listens to.
   if (isInside) await writer.write(Buffer.from('\nevent: incomplete\n\n'), 0);
   for (const id of unanswered) {
-    const text = rpcErrorText(id, rpc, sentence);
+    const text = failureText(id, info);
     observer.message(text);
     await writer.write(Buffer.from(formatSse({ type: 'message', data: text })), 0);
   }

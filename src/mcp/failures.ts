@@ -2,7 +2,8 @@
 // answered with, and the fixed sentence an agent reads. Messages of errors hold paths, addresses and last words of
 // programs of this machine: they are for its owner alone. An error that the server itself answers passes untouched.
 import { TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
-import { rpcCode } from './rpcErrors.ts';
+import type { RpcId } from './message.ts';
+import { rpcCode, rpcErrorText } from './rpcErrors.ts';
 
 /** Where it failed: on the way to the server (dns … transport_closed), in what it said, by a rule, or in us. */
 export type FailureSource =
@@ -31,13 +32,17 @@ type Failure = {
   sentence: string;
   /** What our own code throws for it. */
   error: ErrorCode;
+  /** Whether an agent may make the same call again, as a new one: `data.retryable` of the answer. */
+  retryable?: true;
 };
 
 const server = 'the MCP server behind this tunnel';
 const down = { status: 502, rpc: rpcCode.upstreamUnavailable };
 const late = { status: 504, rpc: rpcCode.upstreamUnavailable };
+const mayBeDone = 'the call may have been carried out. It can be tried again';
 const unreachable = {
   ...down,
+  retryable: true as const,
   error: 'UPSTREAM_UNREACHABLE' as const,
   sentence: `${server} does not answer; try again later`,
 };
@@ -58,6 +63,7 @@ export const failures = {
     status: 503,
     rpc: rpcCode.upstreamUnavailable,
     error: 'UPSTREAM_UNREACHABLE',
+    retryable: true,
     sentence: `${server} is being restarted; try again`,
   },
   CONNECT_TIMEOUT: { source: 'timeout', ...unreachable, ...late },
@@ -75,18 +81,21 @@ export const failures = {
   CONNECTION_CLOSED: {
     source: 'transport_closed',
     ...down,
+    retryable: true,
     error: 'UPSTREAM_UNREACHABLE',
-    sentence: `${server} closed the connection before it answered; the call may have been carried out`,
+    sentence: `${server} closed the connection before it answered; ${mayBeDone}`,
   },
   ANSWER_BROKEN: {
     source: 'transport_closed',
     ...down,
+    retryable: true,
     error: 'UPSTREAM_EXITED',
-    sentence: `${server} broke off its answer; the call may have been carried out`,
+    sentence: `${server} broke off its answer; ${mayBeDone}`,
   },
   SERVER_EXITED: {
     source: 'transport_closed',
     ...down,
+    retryable: true,
     error: 'UPSTREAM_EXITED',
     sentence: `${server} has ended; try again`,
   },
@@ -94,8 +103,9 @@ export const failures = {
   SERVER_RESTARTED: {
     source: 'transport_closed',
     ...down,
+    retryable: true,
     error: 'UPSTREAM_EXITED',
-    sentence: `${server} was restarted before it answered; the call may have been carried out. It can be tried again`,
+    sentence: `${server} was restarted before it answered; ${mayBeDone}`,
   },
   SERVER_LOOPS: {
     source: 'transport_closed',
@@ -213,6 +223,12 @@ export function failureOf({ code, data }: Pick<ErrorInfo, 'code' | 'data'>): Fai
   const named = data?.['failure'];
   const failure = isFailureCode(named) ? named : (USUAL[code] ?? 'INTERNAL');
   return { code: failure, ...failures[failure] };
+}
+
+/** The answer to who waits for one. */
+export function failureText(id: RpcId | null, info: Pick<ErrorInfo, 'code' | 'data'>): string {
+  const { rpc, sentence, retryable } = failureOf(info);
+  return rpcErrorText(id, rpc, sentence, retryable ? { retryable } : undefined);
 }
 
 export function markOf(code: FailureCode): FailureMark {

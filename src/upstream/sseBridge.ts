@@ -4,9 +4,8 @@ import { PassThrough } from 'node:stream';
 import { TunnelError, errorInfo } from '../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { formatSse } from '../core/sse.ts';
-import { failureOf } from '../mcp/failures.ts';
+import { failureText } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
-import { rpcErrorText } from '../mcp/rpcErrors.ts';
 import { accepted, refuse } from './answers.ts';
 import { eventsOf, isSseAnswer, maxSseEventBytes } from './sseServer.ts';
 import type { Upstream, UpstreamRequest, UpstreamResponse } from './upstream.ts';
@@ -124,8 +123,8 @@ export class SseBridge {
   /** Who was not answered is told so. */
   #fail(waiting: ReadonlySet<RpcId>, error: unknown): void {
     if (this.#ended.signal.aborted) return;
-    const { rpc, sentence } = failureOf(error === undefined ? { code: 'UPSTREAM_PROTOCOL' } : errorInfo(error));
-    for (const id of waiting) this.stream.write(formatSse({ type: 'message', data: rpcErrorText(id, rpc, sentence) }));
+    const info = error === undefined ? { code: 'UPSTREAM_PROTOCOL' as const } : errorInfo(error);
+    for (const id of waiting) this.stream.write(formatSse({ type: 'message', data: failureText(id, info) }));
   }
 
   #asked(method: UpstreamRequest['method'], { sseSession: _old, ...request }: UpstreamRequest): UpstreamRequest {

@@ -5,9 +5,8 @@ import type { Clock } from '../core/clock.ts';
 import { errorInfo } from '../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { isId } from '../mcp/classify.ts';
-import { failed, failureOf } from '../mcp/failures.ts';
+import { failed, failureText } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
-import { rpcErrorText } from '../mcp/rpcErrors.ts';
 import type { Exit } from './childProcess.ts';
 import type { MessagePipe } from './messagePipe.ts';
 import { eventsOf, isSseAnswer, type SseServer } from './sseServer.ts';
@@ -116,8 +115,7 @@ class SsePipe implements MessagePipe {
   #refused(body: Buffer, error: unknown): void {
     const id = idIn(body);
     if (id === undefined || this.stdout.writableEnded) return;
-    const { rpc, sentence } = failureOf(errorInfo(error));
-    this.stdout.write(`${rpcErrorText(id, rpc, sentence)}\n`);
+    this.stdout.write(`${failureText(id, errorInfo(error))}\n`);
   }
 }
 

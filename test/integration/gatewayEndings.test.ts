@@ -273,7 +273,11 @@ describe.each(versions)('a server that fails, seen over %s', (version) => {
     const told = JSON.parse(error!.replace('event: message\ndata: ', '')) as object;
     expect(told).toMatchObject({
       id: 'call-7',
-      error: { code: -32011, message: expect.stringContaining('may have been carried out') },
+      error: {
+        code: -32011,
+        message: expect.stringContaining('may have been carried out'),
+        data: { retryable: true },
+      },
     });
     await until(() => world.audit.records.length === 2);
     expect(world.audit.records[1]).toMatchObject({ kind: 'outcome', status: 'failed' });
