@@ -53,7 +53,7 @@ const upstream: Upstream = {
 async function main(): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), 'mcp-tunnel-bench-'));
   const policyFile = join(home, 'policy.json');
-  await files.write(policyFile, JSON.stringify({ version: 1, limits: { requestsPerMinute: 10_000_000 } }));
+  await files.write(policyFile, JSON.stringify({ version: 1, limits: { requestsPerMinute: 1_000_000 } }));
   const policy = new PolicyStore({
     files,
     clock,

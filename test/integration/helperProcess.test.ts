@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../src/core/errors.ts';
+import { hungExitCode } from '../../src/helper/main.ts';
 import type { DriverContract, HelperContract, OpenedTunnel } from '../../src/protocol/control.ts';
 import { Peer } from '../../src/protocol/peer.ts';
 import { linePort } from '../../src/wire/linePort.ts';
@@ -28,8 +29,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 type Process = { child: ChildProcessWithoutNullStreams; peer: DriverPeer; pid: number; ended: Promise<number | null> };
 
-async function start(home: string, { hello = true } = {}): Promise<Process> {
-  const child = spawn(process.execPath, [program], { env: { ...process.env, MCP_TUNNEL_HOME: home } });
+async function start(home: string, { hello = true, run = program } = {}): Promise<Process> {
+  const child = spawn(process.execPath, [run], { env: { ...process.env, MCP_TUNNEL_HOME: home } });
   const ended = once(child, 'close').then(([code]) => code as number | null);
   onTestFinished(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
@@ -102,6 +103,31 @@ describe('a helper whose driver', () => {
     expect(await helper.ended).toBe(0);
     await until(async () => (await Promise.all(servers.map(isAlive))).every((alive) => !alive));
     expect(await readFile(`${home}/tunnels.json`, 'utf8')).not.toContain('holder');
+  });
+
+  it('closes its pipe is gone within seconds, with a server that ignores everything', { timeout: 30_000 }, async () => {
+    const helper = await start(await temporaryFolder());
+    const stubborn = ['--ignore-close', '--ignore-term'];
+    expect(await initialize(await helper.peer.request('tunnel/open', anOpening(stubborn)))).toBe(200);
+    const servers = await childrenOf(helper.pid);
+    expect(servers.length).toBeGreaterThan(0);
+    helper.child.stdin.end();
+    expect(await helper.ended).toBe(0); // And not `hungExitCode`: nothing had to be left open.
+    await until(async () => (await Promise.all(servers.map(isAlive))).every((alive) => !alive));
+  });
+
+  it.each([
+    ['closes its pipe', ({ child }: Process) => child.stdin.end()],
+    ['sends SIGTERM', ({ child }: Process) => child.kill('SIGTERM')],
+  ])('%s is rid of it even when its stop hangs, and no server stays', async (_how, end) => {
+    const hanging = await bundle(join(import.meta.dirname, 'helperHangWorker.ts'), await temporaryFolder());
+    const helper = await start(await temporaryFolder(), { run: hanging });
+    expect(await initialize(await helper.peer.request('tunnel/open', anOpening()))).toBe(200);
+    const servers = await childrenOf(helper.pid, fixtureServer);
+    expect(servers.length).toBeGreaterThan(0);
+    end(helper);
+    expect(await helper.ended).toBe(hungExitCode);
+    await until(async () => (await Promise.all(servers.map(isAlive))).every((alive) => !alive));
   });
 
   it('never says hello ends with its pipe', async () => {
