@@ -32,6 +32,7 @@ import { OpenExchanges, type Visit } from './openExchanges.ts';
 import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, refuseSession } from './refusals.ts';
 import { relayAnswer } from './relay.ts';
 import { secretIn } from './secretPath.ts';
+import { ServerEvents } from './serverEvents.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
 import { SseSessions } from './sseSessions.ts';
@@ -93,6 +94,8 @@ export class Gateway {
   /** From now on what is open is judged again whenever the policy or a grant becomes another one. */
   start(): void {
     const { policy, grants } = this.#options;
+    const events = new ServerEvents({ ...this.#options, agentOf: (session) => this.#sessions.agentOf(session) });
+    this.#lifetime.defer(this.#options.upstream.onEvent(events.note));
     this.#lifetime.defer(policy.onChange(() => this.#open.judgeAgain('the policy changed')));
     this.#lifetime.defer(grants.onChanged((grant) => this.#open.judgeAgain('the grant changed', grant)));
     this.#lifetime.defer(grants.onRevoked((grant) => this.#open.endGrant(grant)));
