@@ -17,6 +17,7 @@ import {
   repeated,
 } from './optionParsers.ts';
 import { scopeOptions } from './scopeOptions.ts';
+import { runOptions } from './serverRun.ts';
 import { wayOptions } from './wayOptions.ts';
 
 const tokenFile: OptionRow = { flags: '--token-file <file>', help: 'write the token there instead of printing it' };
@@ -50,12 +51,14 @@ export const commands: readonly CommandRow[] = [
         help: 'whose an agent’s Authorization is: tunnel, or upstream: it passes to the server, and the token goes into MCP-Tunnel-Authorization',
         default: 'tunnel',
       },
+      ...runOptions,
       { flags: '--traffic', help: 'with --json: one event for each finished exchange' },
     ],
     examples: [
       'expose -- node server.js stdio',
       'expose --url http://localhost:3000/mcp --carrier edge --edge edge.example.com',
       'expose everything --read-only --json',
+      'expose --watch dist --watch server.js -- node server.js stdio',
       'expose everything --oauth --carrier edge --edge edge.example.com',
     ],
     run: async (context, [name], options) => (await import('./expose.ts')).expose(context, name, options),

@@ -11,24 +11,26 @@ import { serveHealth } from './healthServer.ts';
 import { namedServer } from './namedServer.ts';
 import { startOwnHelper, type HelperPeer } from './ownHelper.ts';
 import { scopeOf, type ScopeOptions } from './scopeOptions.ts';
+import { restartOnSignal, runOf, type RunOptions } from './serverRun.ts';
 import { TunnelStates } from './tunnelStates.ts';
 import { untilAborted } from './untilAborted.ts';
 import { pairAtTerminal } from './pairAtTerminal.ts';
 
-export type ExposeOptions = ScopeOptions & {
-  url?: string;
-  carrier?: string;
-  edge?: string;
-  name?: string;
-  port?: number;
-  expires?: number;
-  policy?: string;
-  tokenFile?: string;
-  health?: HostPort;
-  traffic?: boolean;
-  oauth?: boolean;
-  auth?: string;
-};
+export type ExposeOptions = ScopeOptions &
+  RunOptions & {
+    url?: string;
+    carrier?: string;
+    edge?: string;
+    name?: string;
+    port?: number;
+    expires?: number;
+    policy?: string;
+    tokenFile?: string;
+    health?: HostPort;
+    traffic?: boolean;
+    oauth?: boolean;
+    auth?: string;
+  };
 
 /** How long a new grant lasts when nobody says otherwise. */
 export const defaultExpiresMs = 8 * 60 * 60 * 1000;
@@ -36,6 +38,7 @@ export const defaultExpiresMs = 8 * 60 * 60 * 1000;
 export async function expose(context: CommandContext, name: string | undefined, options: ExposeOptions): Promise<void> {
   const { output, signal } = context;
   const destination = destinationOf(options);
+  const run = runOf(context, options);
   const states = new TunnelStates(output);
   const lifetime = new Lifetime();
   try {
@@ -51,6 +54,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
         ...(options.name === undefined ? {} : { name: options.name }),
         ...(options.port === undefined ? {} : { port: options.port }),
         grant: grantOf(context, options),
+        ...(run === undefined ? {} : { run }),
         auth: authOf(options),
       },
       signal,
@@ -62,6 +66,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
     states.begin(opened.tunnel);
     if (options.traffic || !output.json) await followTraffic(context, helper.peer, opened.tunnel.id);
     const over = AbortSignal.any([signal, states.failed]);
+    restartOnSignal(context, helper.peer, opened.tunnel.id, over);
     if (options.oauth) pairAtTerminal(context, helper.peer, opened.tunnel.id, over);
     await untilAborted(over);
     if (states.failed.aborted) throw states.failed.reason;

@@ -242,6 +242,7 @@ export class Helper {
   #begin(request: OpenTunnel, { server, transport, entry, carrier, dial }: Beginning): RunningTunnel {
     if (this.#lifetime.closed) throw new TunnelError('CLOSED', 'the helper is ending');
     const { clock } = this.#options;
+    const log = (message: string): void => this.#log('info', message);
     const tunnel = new RunningTunnel({
       id: randomUUID(),
       server,
@@ -249,7 +250,7 @@ export class Helper {
       entry,
       ...(request.port === undefined ? {} : { port: request.port }),
       carrier,
-      upstream: makeUpstream(transport, clock, this.#guardian),
+      ...makeUpstream(transport, { clock, guardian: this.#guardian, run: request.run, log }),
       auth: request.auth?.upstream ? 'upstream' : 'tunnel',
       issuerKeys: this.#issuerKeys,
       clock,
@@ -260,7 +261,7 @@ export class Helper {
       audit: this.audit,
       traffic: this.traffic,
       mayDial: (dialled) => dial.mayDial(dialled),
-      log: (message) => this.#log('info', message),
+      log,
     });
     this.#tunnels.set(tunnel.id, tunnel);
     tunnel.onChange(() => this.#changed.emit());
@@ -275,6 +276,13 @@ export class Helper {
     this.#tunnels.delete(id);
     await this.#end(tunnel);
     await this.#notes.tunnel('closed', tunnel.info());
+  }
+
+  /** Throws `NOT_FOUND`, and `USAGE` for a server that is not run here. */
+  restartServer(id: string): void {
+    const tunnel = this.#tunnels.get(id);
+    if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
+    tunnel.restartServer();
   }
 
   /** Adds the destination to the user's policy file; returns that file. */

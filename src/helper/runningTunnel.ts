@@ -20,6 +20,7 @@ import type { ServerTransport } from '../core/server.ts';
 import type { Destination, TunnelInfo, TunnelState } from '../protocol/control.ts';
 import type { TrafficLog } from '../traffic/trafficLog.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { ServerRestarts } from './serverRestarts.ts';
 import type { BookEntry } from './tunnelBook.ts';
 
 export type RunningTunnelOptions = {
@@ -31,6 +32,8 @@ export type RunningTunnelOptions = {
   port?: number;
   carrier: Carrier;
   upstream: Upstream;
+  /** Of a server that is run here. */
+  restarts?: ServerRestarts;
   auth: 'tunnel' | 'upstream';
   issuerKeys: IssuerKeys;
   clock: Clock;
@@ -104,12 +107,13 @@ export class RunningTunnel {
 
   /** Resolves when agents can reach the server; rejects with nothing left open. */
   async start(signal: AbortSignal): Promise<void> {
-    const { upstream, carrier, entry, log, mayDial } = this.#options;
+    const { upstream, restarts, carrier, entry, log, mayDial } = this.#options;
     const open = AbortSignal.any([signal, this.#lifetime.signal]);
     try {
       this.#lifetime.add(upstream);
       this.#lifetime.add(this.#gateway).start();
       await upstream.check(open);
+      if (restarts) await this.#lifetime.add(restarts).start();
       this.#become({ kind: 'starting', step: 'opening the way in' });
       const port = this.#options.port ?? entry.port;
       this.#carrier = this.#lifetime.add(
@@ -185,6 +189,14 @@ export class RunningTunnel {
       ...(this.desk ? { pairAttempts: this.desk.attempts } : {}),
       ...(pairing ? { pairing } : {}),
     };
+  }
+
+  /** Throws `USAGE` for a server that is not run here. */
+  restartServer(): void {
+    const { restarts } = this.#options;
+    if (!restarts)
+      throw new TunnelError('USAGE', `${this.server.name} is not started by this tunnel: restart it where it runs`);
+    restarts.restart('a person asked for it');
   }
 
   /** Ends it because it may not or cannot go on; the reason stays visible. */

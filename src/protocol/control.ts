@@ -95,6 +95,15 @@ export type GrantScope = {
   readOnly?: boolean;
 };
 
+export type ServerRun = {
+  /** `perSession` (default): each session has a process of its own; `shared`: all have one. */
+  isolation?: 'perSession' | 'shared';
+  /** Files, folders or patterns (`*`, `**`, `?`) relative to the server's folder: when they change it is started anew. */
+  watch?: string[];
+  /** Calls that only read, by the server's own word, are sent again after a restart; off by default. */
+  replaysReads?: boolean;
+};
+
 export type OpenTunnel = {
   /** A server that discovery finds in `folders` (by id), or one given whole. */
   server: { id: string; folders: string[] } | { inline: { name: string; transport: ServerTransport } };
@@ -104,6 +113,8 @@ export type OpenTunnel = {
   /** Wanted loopback port of an embedded tunnel. */
   port?: number;
   grant: { name: string; scope: GrantScope; expiresMs: number } | { none: true };
+  /** How a stdio server is run. */
+  run?: ServerRun;
   /** Hash of the launch plan that a person agreed to; else an earlier agreement must exist. */
   consent?: string;
   /** `oauth`: agents that cannot be given a token may ask to be let in, by OAuth 2.1; so they may after `pair/open`. */
@@ -212,6 +223,8 @@ export type HelperRequests = InspectorRequests & {
   'destinations/list': { params: { edges?: string[] }; result: { choices: DestinationChoice[] } };
   'tunnel/open': { params: OpenTunnel; result: OpenedTunnel };
   'tunnel/close': { params: { tunnel: string }; result: null };
+  /** Ends the server's processes and starts them anew; sessions stay. Fails with `USAGE` for one that is not run here. */
+  'server/restart': { params: { tunnel: string }; result: null };
   'tunnel/list': { params: object; result: { tunnels: TunnelInfo[] } };
   'grants/list': { params: object; result: { grants: GrantInfo[] } };
   'grants/add': {
