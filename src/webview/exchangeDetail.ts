@@ -4,7 +4,7 @@ import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { CapturedMessage, ExchangeDetail, HeaderList, Timings } from '../protocol/inspector.ts';
 import type { InspectorTextKey } from '../protocol/inspectorText.ts';
 import { callContent, prettyMessage } from './callContent.ts';
-import { statusText } from './exchangeGrid.ts';
+import { eventText, statusText } from './exchangeGrid.ts';
 import { byteSize, clockTime, milliseconds, oneLine } from './format.ts';
 import './textBlock.ts';
 import type { Words } from './words.ts';
@@ -39,6 +39,7 @@ export class ExchangeDetailView extends LitElement {
 
   #detail(detail: ExchangeDetail): TemplateResult {
     const { row } = detail;
+    if (row.kind === 'event') return this.#event(detail);
     const t = this.words.get;
     const { parameters, answer } = callContent(detail);
     return html`<header>
@@ -66,6 +67,21 @@ export class ExchangeDetailView extends LitElement {
       }
       ${this.#folded('requestHeaders', t('requestHeaders', detail.requestHeaders.length), () => headers(detail.requestHeaders))}
       ${this.#folded('responseHeaders', t('responseHeaders', detail.responseHeaders.length), () => headers(detail.responseHeaders))}`;
+  }
+
+  /** What the server said or what became of it: there is nothing but that. */
+  #event({ row, messages }: ExchangeDetail): TemplateResult {
+    const t = this.words.get;
+    const text = messages[0]?.text ?? row.name ?? '';
+    return html`<header>
+        <h2>${eventText(row, this.words)}</h2>
+        ${this.#closeButton()}
+      </header>
+      <p class="hint">
+        ${t('ofServer')} ·
+        ${clockTime(row.startedMs)}${row.session ? ` · ${t('session')} ${oneLine(row.session)}…` : ''}
+      </p>
+      ${text === '' ? nothing : html`<mcp-text .text=${text} .words=${this.words}></mcp-text>`}`;
   }
 
   #closeButton(): TemplateResult {

@@ -73,7 +73,7 @@ export class ExchangeGrid extends LitElement {
   #row({ row }: Entry, index: number): TemplateResult {
     const selected = row.id === this.selected;
     return html`<div
-      class="row status-${row.status} ${selected ? 'selected' : ''} ${index % 2 ? 'odd' : ''}"
+      class="row kind-${row.kind} status-${row.status} ${selected ? 'selected' : ''} ${index % 2 ? 'odd' : ''}"
       role="row"
       id=${rowId(row.id)}
       aria-rowindex=${index + 2}
@@ -188,23 +188,25 @@ function cellText(row: ExchangeRow, column: (typeof columns)[number], words: Wor
     case 'time':
       return clockTime(row.startedMs);
     case 'direction':
+      if (row.kind === 'event') return '•';
       return row.direction === 'agent-to-server' ? '→' : '←';
     case 'agent':
-      return oneLine(row.agent) || '–';
+      return oneLine(row.agent) || (row.kind === 'event' ? words.get('server') : '–');
     case 'method':
-      return oneLine(row.method) || row.kind;
+      return row.kind === 'event' ? eventText(row, words) : oneLine(row.method) || row.kind;
     case 'name':
       return oneLine(row.name ?? '');
     case 'status':
       return statusText(row, words);
     case 'latency':
-      return row.latencyMs === undefined ? '' : milliseconds(row.latencyMs);
+      return row.latencyMs === undefined || row.kind === 'event' ? '' : milliseconds(row.latencyMs);
     case 'size':
-      return byteSize(row.requestBytes + row.responseBytes);
+      return row.kind === 'event' ? '' : byteSize(row.requestBytes + row.responseBytes);
   }
 }
 
 function titleOf(row: ExchangeRow, column: (typeof columns)[number], words: Words): string {
+  if (column === 'direction' && row.kind === 'event') return words.get('ofServer');
   if (column === 'direction') return words.get(row.direction === 'agent-to-server' ? 'toServer' : 'toAgent');
   if (column === 'status') return oneLine(row.reason ?? '');
   if (column === 'agent') return oneLine(row.agent);
@@ -213,8 +215,22 @@ function titleOf(row: ExchangeRow, column: (typeof columns)[number], words: Word
 }
 
 /** The word, and the number that says more: an HTTP status of 400 and above, or a JSON-RPC code. */
-export function statusText({ status, httpStatus, rpcCode }: ExchangeRow, words: Words): string {
+export function statusText({ kind, status, httpStatus, rpcCode }: ExchangeRow, words: Words): string {
+  if (kind === 'event' && status === 'ok') return ''; // A line is neither good nor bad.
   const word = words.get(status satisfies InspectorTextKey);
   if (httpStatus !== undefined && httpStatus >= 400) return `${word} ${httpStatus}`;
   return rpcCode === undefined ? word : `${word} ${rpcCode}`;
+}
+
+/** What happened to the server, in words of the page; anything else is the server's own stream. */
+export function eventText({ method }: ExchangeRow, words: Words): string {
+  switch (method) {
+    case 'started':
+    case 'ended':
+    case 'away':
+    case 'returned':
+      return words.get(method);
+    default:
+      return oneLine(method);
+  }
 }
