@@ -14,6 +14,7 @@ import {
   listenAddress,
   pin,
   port,
+  ports,
   repeated,
 } from './optionParsers.ts';
 import { scopeOptions } from './scopeOptions.ts';
@@ -66,10 +67,13 @@ export const commands: readonly CommandRow[] = [
   {
     name: 'servers',
     arguments: '[dir]',
-    summary: 'list the MCP servers that a folder’s configuration files define',
-    options: [],
-    examples: ['servers', 'servers ~/work/project --json'],
-    run: async (context, [dir]) => (await import('./servers.ts')).servers(context, dir),
+    summary: 'list the MCP servers that are configured for a folder, developed in it, or run already',
+    options: [
+      { flags: '--scan', help: 'also ask programs that listen, started in this folder, whether they are MCP servers' },
+      { flags: '--scan-port <port...>', help: 'ask these ports, too, whatever is behind them', parse: ports },
+    ],
+    examples: ['servers', 'servers ~/work/project --json', 'servers --scan'],
+    run: async (context, [dir], options) => (await import('./servers.ts')).servers(context, dir, options),
   },
   {
     name: 'agents add',

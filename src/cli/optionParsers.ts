@@ -67,3 +67,8 @@ export function repeated(text: string, before: unknown): string[] {
   if (values.length >= maxRepeats) throw new TunnelError('USAGE', `at most ${maxRepeats} values can be given`);
   return [...values, text];
 }
+
+/** Of an option that may stand several times. */
+export function ports(text: string, before: unknown): number[] {
+  return [...(Array.isArray(before) ? (before as number[]) : []), port(text)];
+}

@@ -4,21 +4,31 @@ import { stat } from 'node:fs/promises';
 import { relative, resolve, sep } from 'node:path';
 import { TunnelError } from '../core/errors.ts';
 import { discover } from '../discovery/discover.ts';
+import { runningServers } from '../discovery/listeners/runningServers.ts';
 import { homeOf } from '../discovery/places.ts';
 import type { DiscoveredServer, DiscoveryProblem, ServerTransport } from '../core/server.ts';
 import type { CommandContext } from './command.ts';
 
-export async function servers(context: CommandContext, dir: string | undefined): Promise<void> {
-  const { output, env } = context;
+export type ServersOptions = { scan?: boolean; scanPort?: number[] };
+
+export async function servers(
+  context: CommandContext,
+  dir: string | undefined,
+  { scan, scanPort = [] }: ServersOptions = {},
+): Promise<void> {
+  const { output, env, signal } = context;
   const folder = resolve(context.folder, dir ?? '.');
   await demandFolder(folder);
   const from = { folder, home: homeOf(env) };
   const list = await discover([folder], env);
+  const wantsScan = scan === true || scanPort.length > 0;
+  const running = wantsScan ? await runningServers({ folders: scan ? [folder] : [], ports: scanPort }, signal) : [];
 
-  for (const server of list.servers) output.event({ event: 'server', ...shown(server) });
+  for (const server of [...list.servers, ...running]) output.event({ event: 'server', ...shown(server) });
   for (const problem of list.problems) output.event({ event: 'problem', ...problem });
   if (output.json) return;
 
+  if (wantsScan) tellRunning(context, running);
   if (list.servers.length === 0 && list.problems.length === 0) {
     output.line(`No MCP servers are defined in ${folder}.`);
     output.line('Looked for the files of every client known, here and among your own: .mcp.json, .vscode/mcp.json, …');
@@ -51,6 +61,20 @@ export async function servers(context: CommandContext, dir: string | undefined):
   for (const problem of list.problems) {
     output.line({ text: `${where(problem, from)}: `, style: 'red' }, problem.message);
   }
+}
+
+function tellRunning({ output }: CommandContext, running: readonly DiscoveredServer[]): void {
+  if (running.length === 0) return output.line('No program that listens here answers as an MCP server.');
+  output.line('Running; expose one with “mcp-tunnel expose --url URL”:');
+  output.table(
+    ['NAME', 'URL', 'PROCESS'],
+    running.map((server) => [
+      server.running?.needsAuth ? `${server.name} (asks for a credential)` : server.name,
+      runs(server.transport),
+      `${server.running?.pid ?? ''} ${server.running?.command ?? ''}`.trim().slice(0, 60),
+    ]),
+  );
+  output.line();
 }
 
 async function demandFolder(folder: string): Promise<void> {

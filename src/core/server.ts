@@ -36,6 +36,7 @@ export type ServerFormat =
   | 'project'
   | 'registry'
   | 'roo'
+  | 'running'
   | 'smithery'
   | 'vscode'
   | 'windsurf'
@@ -54,6 +55,8 @@ export type DiscoveredServer = {
   transport: ServerTransport;
   /** No file declares it: it is developed here, and its command is our guess. */
   guess?: { reason: string; confidence: 'high' | 'medium' | 'low' };
+  /** It listens already. */
+  running?: { pid: number; cwd?: string; command?: string; needsAuth?: true };
   /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
   problem?: string;
 };

@@ -59,6 +59,7 @@ export function serveDriver(
   });
 
   peer.handle('servers/list', ({ folders }) => ready().servers.list(folders));
+  peer.handle('servers/scan', ({ folders, ports }, signal) => ready().servers.scan(folders, ports ?? [], signal));
   peer.handle('servers/plan', ({ id, folders }) => ready().servers.plan(id, folders));
   peer.handle('destinations/list', async ({ edges }) => ({ choices: await destinationChoices(ready(), edges) }));
   peer.handle('policy/allow', async ({ destination }) => ({ file: await ready().allow(destination) }));

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { TunnelError } from '../core/errors.ts';
 import { discover } from '../discovery/discover.ts';
+import { runningServers } from '../discovery/listeners/runningServers.ts';
 import { launchPlan } from '../discovery/launchPlan.ts';
 import type { DiscoveredServer, LaunchPlan, ServerList, ServerTransport } from '../core/server.ts';
 import type { OpenTunnel } from '../protocol/control.ts';
@@ -23,6 +24,7 @@ export type ServerResolverOptions = { env: NodeJS.ProcessEnv; consents: Consents
 
 export class ServerResolver {
   readonly #options: ServerResolverOptions;
+  #running: DiscoveredServer[] = [];
   trusted: boolean;
 
   constructor(options: ServerResolverOptions) {
@@ -30,8 +32,16 @@ export class ServerResolver {
     this.trusted = options.trusted;
   }
 
-  list(folders: string[]): Promise<ServerList> {
-    return discover(folders, this.#options.env);
+  async list(folders: string[]): Promise<ServerList> {
+    const { servers, problems } = await discover(folders, this.#options.env);
+    return { servers: [...servers, ...this.#running], problems };
+  }
+
+  /** Asks what listens on this machine; found servers stay in the list until the next look. Throws `UNTRUSTED_WORKSPACE`. */
+  async scan(folders: string[], ports: number[], signal: AbortSignal): Promise<ServerList> {
+    if (!this.trusted) throw new TunnelError('UNTRUSTED_WORKSPACE', 'nothing is asked: this workspace is not trusted');
+    this.#running = await runningServers({ folders, ports }, signal);
+    return this.list(folders);
   }
 
   /** Throws `NOT_FOUND`, or `CONFIG_INVALID` for a server that cannot run as it is declared. */

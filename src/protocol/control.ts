@@ -214,6 +214,8 @@ export type HelperRequests = InspectorRequests & {
     result: { version: number; helperId: string; product: string; pid: number; home: string };
   };
   'servers/list': { params: { folders: string[] }; result: ServerList };
+  /** Looks for servers that run already, by asking programs of this user that listen; then as `servers/list`. */
+  'servers/scan': { params: { folders: string[]; ports?: number[] }; result: ServerList };
   'servers/plan': {
     params: { id: string; folders: string[] };
     /** `agreed` when a person agreed to exactly this before; `previous` is the newest plan agreed to otherwise. */
