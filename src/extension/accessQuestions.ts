@@ -34,7 +34,7 @@ async function tickTools(
 ): Promise<ReadonlySet<string> | undefined> {
   const items = choices.map((choice): QuickPickItem & { name: string } => ({
     label: printable(choice.name, 120),
-    description: choice.listed ? (choice.readOnly ? t('changes nothing') : '') : t('not listed by an open tunnel'),
+    description: choice.listed ? (choice.readOnly ? t('read-only') : '') : t('not listed by an open tunnel'),
     picked: choice.picked,
     name: choice.name,
   }));

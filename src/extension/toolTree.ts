@@ -47,7 +47,7 @@ function summary({ tools, agents }: ToolRules, t: Translate): string {
   const count = tools.length === 1 ? t('1 tool') : t('{0} tools', tools.length);
   const denied = tools.filter(({ verdicts }) => verdicts.some(({ kind }) => kind === 'denied')).length;
   if (agents.length === 0) return [count, t('no agent may call')].join(' · ');
-  return denied === 0 ? count : [count, t('{0} not for everyone', denied)].join(' · ');
+  return denied === 0 ? count : [count, t('{0} restricted', denied)].join(' · ');
 }
 
 function rows(tunnel: TunnelInfo, rules: ToolRules, t: Translate): TreeNode[] {
@@ -73,7 +73,7 @@ function toolNode(tunnel: TunnelInfo, { agents }: ToolRules, tool: ToolRow, id: 
   return {
     id,
     label: printable(tool.name, 120),
-    description: [toolAccess(denied, agents.length, t), ...(tool.readOnly ? [t('changes nothing')] : [])].join(' · '),
+    description: [toolAccess(denied, agents.length, t), ...(tool.readOnly ? [t('read-only')] : [])].join(' · '),
     tooltip: [
       printable(tool.name, 200),
       tool.readOnly

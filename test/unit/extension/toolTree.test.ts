@@ -18,8 +18,8 @@ it('waits folded until a person opens it, and is not there before the tunnel has
 
 it('shows each tool as allowed, read-only or denied, and below it every agent with its verdict', () => {
   const tools = nodeOf();
-  expect(tools.description).toBe('2 tools · 1 not for everyone');
-  expect(lines(tools.children)).toEqual(['echo: allowed · changes nothing', 'write: denied for 1 of 2']);
+  expect(tools.description).toBe('2 tools · 1 restricted');
+  expect(lines(tools.children)).toEqual(['echo: allowed · read-only', 'write: denied for 1 of 2']);
   const [echo, write] = tools.children;
   expect([echo?.icon?.name, write?.icon?.name]).toEqual(['eye', 'circle-slash']);
   expect([echo?.context, write?.context]).toEqual(['tool.allowed', 'tool.mixed']);
