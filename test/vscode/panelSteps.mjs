@@ -49,3 +49,24 @@ export const treeRow = (page, name) => page.getByRole('treeitem', { name }).firs
 
 /** @param {Page} page @returns {Promise<string>} */
 export const clipboard = (page) => page.evaluate(() => navigator.clipboard.readText());
+
+/**
+ * A button on a tree's row, which shows when the pointer is there.
+ * @param {Page} page
+ * @param {string | RegExp} name of the row
+ * @param {string} button
+ */
+export async function pressOnRow(page, name, button) {
+  const row = treeRow(page, name);
+  await row.hover();
+  await row.getByRole('button', { name: button }).click();
+}
+
+/** Opens a folded row, unless it is open. @param {Page} page @param {string | RegExp} name */
+export async function unfold(page, name) {
+  const row = treeRow(page, name);
+  await row.waitFor();
+  if ((await row.getAttribute('aria-expanded')) === 'true') return;
+  await row.click();
+  await page.keyboard.press('ArrowRight');
+}
