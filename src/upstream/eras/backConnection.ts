@@ -13,6 +13,8 @@ export type BackConnectionOptions = {
   headers: Record<string, string>;
   /** The server has forgotten the session. */
   onGone: () => void;
+  /** The server refused a request as such: it may have become another. */
+  onRefused: () => void;
 };
 
 export class BackConnection {
@@ -44,6 +46,7 @@ export class BackConnection {
       postOf(text, { era: 'legacy', principal, signal, headers, sessionId: this.#sessionId }),
     );
     this.#refuseGone(answer);
+    if (answer.status >= 400 && answer.status < 500) this.#options.onRefused();
     this.#sessionId ??= answer.headers['mcp-session-id'];
     return answer;
   }

@@ -32,6 +32,8 @@ export type BackSessionOptions = {
   random: Random;
   /** Whether one more call may wait for its agent. */
   mayHold: () => boolean;
+  /** The server refused a request as such: it may have become another. */
+  onRefused: () => void;
   onOver: () => void;
 };
 
@@ -44,6 +46,8 @@ export class BackSession {
   readonly #server: BackConnection;
   readonly #capabilities: JsonObject;
   readonly #calls = new Map<number, BackCall>();
+  /** Calls whose own POST has no answer yet: it will say what became of them. */
+  readonly #sending = new Set<BackCall>();
   /** Answers to what the session asked for itself. */
   readonly #own = new Map<number, (spoken: Spoken) => void>();
   readonly #listeners = new Set<Listener>();
@@ -53,6 +57,7 @@ export class BackSession {
   #level: number | undefined;
   #lastEventId: string | undefined;
   #reopen: TimerHandle | undefined;
+  #closed = false;
 
   constructor(options: BackSessionOptions) {
     this.#options = options;
@@ -92,7 +97,11 @@ export class BackSession {
 
   /** Throws `UPSTREAM_*`; nothing stays open then. */
   async start(): Promise<void> {
-    const timeout = this.#options.clock.after(handshakeMs, () => this.#lifetime.abort());
+    let isLate = false;
+    const timeout = this.#options.clock.after(handshakeMs, () => {
+      isLate = true;
+      this.#lifetime.abort();
+    });
     const { clientInfo, clientCapabilities } = this.#options;
     const revision = JSON.stringify(legacyRevisions[0]!);
     const params = `{"protocolVersion":${revision},"capabilities":${clientCapabilities},"clientInfo":${clientInfo}}`;
@@ -109,7 +118,10 @@ export class BackSession {
       void this.#listen(new Backoff({ baseMs: 500, maxMs: 30_000, random: this.#options.random }));
     } catch (error) {
       await this.close();
-      throw error;
+      if (!isLate) throw error;
+      throw new TunnelError('TIMEOUT', `the server did not answer initialize within ${handshakeMs / 1000} s`, {
+        cause: error,
+      });
     } finally {
       timeout.cancel();
     }
@@ -125,6 +137,7 @@ export class BackSession {
     this.#server.carry(headers);
     const text = messageText(call.id, call.method, params);
     this.#calls.set(call.id, call);
+    this.#sending.add(call);
     call.noteSent(text);
     const signal = AbortSignal.any([call.controller.signal, this.#lifetime.signal]);
     try {
@@ -133,6 +146,8 @@ export class BackSession {
     } catch (error) {
       this.#calls.delete(call.id);
       throw error;
+    } finally {
+      this.#sending.delete(call);
     }
   }
 
@@ -198,16 +213,17 @@ export class BackSession {
 
   /** Idempotent. Whoever waits is told; the server is told by DELETE. */
   async close(): Promise<void> {
-    if (this.isOver) return;
+    if (this.#closed) return;
     this.#over(new TunnelError('UPSTREAM_EXITED', 'the session with the server was ended'));
     await this.#server.delete(AbortSignal.timeout(handshakeMs)).catch(() => undefined); // It is gone already.
   }
 
   #over(error: TunnelError): void {
-    if (this.isOver) return;
+    if (this.#closed) return;
+    this.#closed = true;
     this.#lifetime.abort();
     this.#reopen?.cancel();
-    for (const call of this.#calls.values()) call.fail(error);
+    for (const call of this.#calls.values()) if (!this.#sending.has(call)) call.fail(error);
     for (const listener of this.#listeners) listener.outlet.finish(endOfListening(listener, this.serverInfo));
     this.#calls.clear();
     this.#listeners.clear();

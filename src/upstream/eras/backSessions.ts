@@ -23,6 +23,8 @@ export type BackSessionsOptions = {
   clock: Clock;
   random: Random;
   mayHold: () => boolean;
+  /** See {@link BackSession}. */
+  onRefused: () => void;
 };
 
 type Entry = { principal: string; session: Promise<BackSession>; ready?: BackSession; idle?: TimerHandle };
@@ -91,7 +93,7 @@ export class BackSessions {
     request: ModernRequest,
     headers: Record<string, string>,
   ): Promise<BackSession> {
-    const { upstream, clock, random, mayHold } = this.#options;
+    const { upstream, clock, random, mayHold, onRefused } = this.#options;
     const session: BackSession = new BackSession({
       upstream,
       principal,
@@ -101,6 +103,7 @@ export class BackSessions {
       clock,
       random,
       mayHold,
+      onRefused,
       onOver: () => {
         if (this.#entries.get(key)?.ready === session) this.#entries.delete(key);
       },

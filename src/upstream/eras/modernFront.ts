@@ -55,7 +55,11 @@ export class ModernFront {
   constructor(options: ModernFrontOptions) {
     this.#options = options;
     this.#states = new RequestStates(options.clock);
-    this.#sessions = new BackSessions({ ...options, mayHold: () => this.#held.size < heldLimits.maxHeld });
+    this.#sessions = new BackSessions({
+      ...options,
+      mayHold: () => this.#held.size < heldLimits.maxHeld,
+      onRefused: options.onStranger,
+    });
   }
 
   get isUsed(): boolean {
