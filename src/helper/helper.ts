@@ -38,7 +38,7 @@ import { privateFiles } from './privateFiles.ts';
 import { Rules } from './rules.ts';
 import { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
-import type { StatePaths } from './statePaths.ts';
+import { workspacePolicies, type StatePaths } from './statePaths.ts';
 import { demandUsableAuth } from './upstreamAuth.ts';
 import { TunnelBook, type BookEntry } from './tunnelBook.ts';
 import { makeUpstream, secretsOf } from './makeUpstream.ts';
@@ -107,7 +107,7 @@ export class Helper {
           locations: {
             managed: paths.managedPolicy,
             user: paths.userPolicy,
-            workspaces: workspacePolicies(options, options.trusted),
+            workspaces: workspacePolicies(paths, options.folders, options.trusted),
             ...(options.extraPolicy === undefined ? {} : { extra: options.extraPolicy }),
           },
         }),
@@ -158,7 +158,7 @@ export class Helper {
       policy,
       notes: this.#notes,
       tunnel: (id) => this.#tunnels.get(id),
-      log: (message) => this.#log('info', message),
+      log: this.#info,
     });
     this.rules = new Rules({
       policy,
@@ -242,7 +242,6 @@ export class Helper {
   #begin(request: OpenTunnel, { server, transport, entry, carrier, dial }: Beginning): RunningTunnel {
     if (this.#lifetime.closed) throw new TunnelError('CLOSED', 'the helper is ending');
     const { clock } = this.#options;
-    const log = (message: string): void => this.#log('info', message);
     const tunnel = new RunningTunnel({
       id: randomUUID(),
       server,
@@ -250,7 +249,7 @@ export class Helper {
       entry,
       ...(request.port === undefined ? {} : { port: request.port }),
       carrier,
-      ...makeUpstream(transport, { clock, guardian: this.#guardian, run: request.run, log }),
+      ...makeUpstream(transport, { clock, guardian: this.#guardian, run: request.run, log: this.#info }),
       auth: request.auth?.upstream ? 'upstream' : 'tunnel',
       issuerKeys: this.#issuerKeys,
       clock,
@@ -261,7 +260,7 @@ export class Helper {
       audit: this.audit,
       traffic: this.traffic,
       mayDial: (dialled) => dial.mayDial(dialled),
-      log,
+      log: this.#info,
     });
     this.#tunnels.set(tunnel.id, tunnel);
     tunnel.onChange(() => this.#changed.emit());
@@ -269,20 +268,19 @@ export class Helper {
     return tunnel;
   }
 
-  /** Throws `NOT_FOUND` for a tunnel that this helper does not have. */
+  /** Throws `NOT_FOUND`. */
   async close(id: string): Promise<void> {
-    const tunnel = this.#tunnels.get(id);
-    if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
+    const tunnel = this.tunnel(id);
     this.#tunnels.delete(id);
     await this.#end(tunnel);
     await this.#notes.tunnel('closed', tunnel.info());
   }
 
-  /** Throws `NOT_FOUND`, and `USAGE` for a server that is not run here. */
-  restartServer(id: string): void {
+  /** Throws `NOT_FOUND` for a tunnel that this helper does not have. */
+  tunnel(id: string): RunningTunnel {
     const tunnel = this.#tunnels.get(id);
     if (!tunnel) throw new TunnelError('NOT_FOUND', `there is no tunnel ${id}`);
-    tunnel.restartServer();
+    return tunnel;
   }
 
   /** Adds the destination to the user's policy file; returns that file. */
@@ -319,7 +317,7 @@ export class Helper {
 
   #workspacePolicies(): string[] {
     const { paths } = this.#options;
-    return workspacePolicies({ paths, folders: [...this.#folders] }, this.servers.trusted);
+    return workspacePolicies(paths, [...this.#folders], this.servers.trusted);
   }
 
   stop(): Promise<void> {
@@ -379,6 +377,8 @@ export class Helper {
       .catch((failure: unknown) => this.#log('error', errorInfo(failure).message));
   }
 
+  readonly #info = (message: string): void => this.#log('info', message);
+
   #log(level: LogEntry['level'], message: string): void {
     this.#logged.emit({ level, message });
   }
@@ -397,7 +397,3 @@ type Beginning = {
   carrier: Carrier;
   dial: DialCheck;
 };
-
-function workspacePolicies({ folders, paths }: Pick<HelperOptions, 'folders' | 'paths'>, trusted: boolean): string[] {
-  return trusted ? folders.map((folder) => paths.workspacePolicy(folder)) : [];
-}

@@ -66,7 +66,7 @@ export function serveDriver(
 
   peer.handle('tunnel/open', (request, signal) => ready().open(request, signal));
   peer.handle('tunnel/close', async ({ tunnel }) => (await ready().close(tunnel), null));
-  peer.handle('server/restart', ({ tunnel }) => (ready().restartServer(tunnel), null));
+  peer.handle('server/restart', ({ tunnel }) => (ready().tunnel(tunnel).restartServer(), null));
   peer.handle('tunnel/list', () => ({ tunnels: ready().tunnels() }));
 
   peer.handle('grants/list', () => ({ grants: ready().grants.list() }));

@@ -33,7 +33,6 @@ export class ServerRestarts implements Closable {
     });
   }
 
-  /** Throws `USAGE` for a path at which there is nothing. */
   async start(): Promise<void> {
     await this.#watch?.start();
   }

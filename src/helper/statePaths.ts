@@ -142,3 +142,8 @@ function socketFolder(folder: string, temporary: string): string {
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
+
+/** Policy files of the workspace's folders, which count only where the workspace is trusted. */
+export function workspacePolicies(paths: StatePaths, folders: readonly string[], trusted: boolean): string[] {
+  return trusted ? folders.map((folder) => paths.workspacePolicy(folder)) : [];
+}

@@ -4,7 +4,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { Clock, TimerHandle } from '../core/clock.ts';
-import { systemCode, TunnelError } from '../core/errors.ts';
+import { systemCode } from '../core/errors.ts';
 
 /** Folders watched for one server; of more, changes go unnoticed. */
 export const maxWatchedFolders = 2_000;
@@ -19,7 +19,7 @@ export type SourceWatchOptions = {
   clock: Clock;
   /** Some of it changed; `file` is one of those that did. */
   onChange: (file: string) => void;
-  /** More folders than are watched, or the system allows no more. */
+  /** A path at which there is nothing yet, more folders than are watched, or more than the system allows. */
   onIncomplete: (why: string) => void;
 };
 
@@ -39,11 +39,15 @@ export class SourceWatch {
     this.#options = options;
   }
 
-  /** Throws `USAGE` for a path at which there is nothing. */
+  /** What is not there yet is noticed when it comes. */
   async start(): Promise<void> {
-    for (const path of this.#options.paths)
-      this.#patterns.push(await patternOf(resolve(this.#options.cwd, path), path));
-    for (const { folder } of this.#patterns) await this.#follow(folder);
+    const { paths, cwd, onIncomplete } = this.#options;
+    for (const path of paths) this.#patterns.push(patternOf(resolve(cwd, path)));
+    for (const [index, { folder }] of this.#patterns.entries()) {
+      if (!(await exists(folder))) onIncomplete(`there is nothing at ${paths[index]} yet`);
+      // From above: a build may remove the whole folder and make it anew.
+      await this.#follow(await nearest(dirname(folder)));
+    }
   }
 
   close(): void {
@@ -54,13 +58,13 @@ export class SourceWatch {
     this.#watchers.clear();
   }
 
-  /** Watches a folder and all that is in it. */
+  /** Watches a folder, and what in it concerns us. */
   async #follow(folder: string): Promise<void> {
     if (this.#closed || this.#watchers.has(folder)) return;
     if (this.#watchers.size >= maxWatchedFolders)
       return this.#incomplete(`only ${maxWatchedFolders} folders are watched`);
     try {
-      const watcher = watch(folder, { persistent: false }, (_event, name) => this.#heard(folder, name));
+      const watcher = watch(folder, { persistent: false }, (event, name) => this.#heard(folder, event, name));
       watcher.on('error', () => this.#drop(folder)); // It was removed; its parent tells.
       this.#watchers.set(folder, watcher);
     } catch (error) {
@@ -69,22 +73,33 @@ export class SourceWatch {
     }
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
     for (const entry of entries) {
-      if (entry.isDirectory() && isWorthIt(entry.name)) await this.#follow(join(folder, entry.name));
+      if (entry.isDirectory() && this.#concerns(join(folder, entry.name))) await this.#follow(join(folder, entry.name));
     }
   }
 
-  #heard(folder: string, name: string | null): void {
+  /** Whether it is a folder that was asked for, in one, or on the way to one. */
+  #concerns(path: string): boolean {
+    return this.#patterns.some(
+      ({ folder }) =>
+        path === folder ||
+        folder.startsWith(path + sep) ||
+        (path.startsWith(folder + sep) && isWorthIt(basename(path))),
+    );
+  }
+
+  #heard(folder: string, event: string, name: string | null): void {
     if (this.#closed || name === null) return;
     const file = join(folder, name);
     // A folder that is new is watched, and what is in it already counts as new.
-    if (isWorthIt(name)) void this.#followIfFolder(file);
+    if (event === 'rename' && this.#concerns(file)) void this.#followIfFolder(file);
     if (this.#patterns.some((pattern) => pattern.matches(file))) this.#noteChange(file);
   }
 
   async #followIfFolder(path: string): Promise<void> {
+    // It came, went, or another one is in its place, which the watch of the old one does not see.
+    this.#drop(path);
     const found = await stat(path).catch(() => undefined);
-    if (!found) this.#drop(path);
-    if (!found?.isDirectory() || this.#closed || this.#watchers.has(path)) return;
+    if (!found?.isDirectory() || this.#closed) return;
     await this.#follow(path);
     const names = await readdir(path, { recursive: true }).catch(() => []);
     const file = names
@@ -107,9 +122,13 @@ export class SourceWatch {
     this.#options.onChange(this.#changed);
   }
 
+  /** With all that is in it. */
   #drop(folder: string): void {
-    this.#watchers.get(folder)?.close();
-    this.#watchers.delete(folder);
+    for (const [path, watcher] of this.#watchers) {
+      if (path !== folder && !path.startsWith(folder + sep)) continue;
+      watcher.close();
+      this.#watchers.delete(path);
+    }
   }
 
   #incomplete(why: string): void {
@@ -123,23 +142,21 @@ function isWorthIt(name: string): boolean {
   return !name.startsWith('.') && name !== 'node_modules';
 }
 
-async function patternOf(path: string, given: string): Promise<Pattern> {
-  const fixed = path.slice(0, firstWildcard(path)).replace(/[^/\\]*$/, '');
-  const isPattern = firstWildcard(path) < path.length;
-  const found = await stat(isPattern ? fixed : path).catch(() => undefined);
-  if (!found) throw new TunnelError('USAGE', `there is nothing to watch at ${given}`);
-  if (isPattern) {
-    const folder = resolve(fixed);
-    const expression = wildcards(relative(folder, path).split(sep).join('/'));
-    return { folder, matches: (file) => expression.test(relative(folder, file).split(sep).join('/')) };
-  }
-  // A file is watched through its folder: editors and compilers put another one in its place.
-  if (found.isFile())
-    return {
-      folder: dirname(path),
-      matches: (file) => basename(file) === basename(path) && dirname(file) === dirname(path),
-    };
-  return { folder: path, matches: (file) => file.startsWith(path + sep) };
+function patternOf(path: string): Pattern {
+  const wildcard = firstWildcard(path);
+  if (wildcard === path.length)
+    return { folder: path, matches: (file) => file === path || file.startsWith(path + sep) };
+  const folder = resolve(path.slice(0, wildcard).replace(/[^/\\]*$/, ''));
+  const expression = wildcards(relative(folder, path).split(sep).join('/'));
+  return { folder, matches: (file) => expression.test(relative(folder, file).split(sep).join('/')) };
+}
+
+async function nearest(folder: string): Promise<string> {
+  return (await exists(folder)) || dirname(folder) === folder ? folder : nearest(dirname(folder));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 function firstWildcard(path: string): number {

@@ -31,7 +31,8 @@ async function sessionOf(opened: OpenedTunnel, token = opened.token ?? ''): Prom
   const id = String(begun.headers['mcp-session-id']);
   const pid = async (): Promise<number> => {
     const answer = await post({ id: 1, method: 'pid' }, { 'mcp-session-id': id });
-    return (JSON.parse(answer.body.toString()) as { result: { pid: number } }).result.pid;
+    const { result } = JSON.parse(answer.body.toString()) as { result?: { pid: number } };
+    return result?.pid ?? 0; // It was restarted just now, and the call may be tried again.
   };
   return { pid, id };
 }
@@ -89,12 +90,11 @@ describe('a tunnel whose server is run in some way', () => {
     const session = await sessionOf(opened);
     const pid = await session.pid();
     await writeFile(join(cwd, 'dist', 'server.js'), 'rebuilt');
-    await until(async () => (await session.pid()) !== pid);
+    await until(async () => ![0, pid].includes(await session.pid()));
   });
 
-  it('is not opened where there is nothing to watch, or where it is not run here', async () => {
+  it('is not opened where the server is not run here', async () => {
     const helper = await world();
-    await expect(open(helper, { watch: ['no/such'] })).rejects.toMatchObject({ code: 'USAGE' });
     const url = 'http://127.0.0.1:9/mcp';
     const server = { inline: { name: 'far', transport: { kind: 'http' as const, url, headers: {} } } };
     const run = { isolation: 'shared' as const };

@@ -10,6 +10,7 @@ import { until } from '../../support/until.ts';
 type Watched = {
   folder: string;
   changes: string[];
+  incomplete: string[];
   clock: FakeClock;
   write: (path: string) => Promise<void>;
   noticed: () => Promise<void>;
@@ -21,18 +22,20 @@ async function watched(paths: string[], folders: string[] = ['dist/deep', 'src',
   await writeFile(join(folder, 'server.mjs'), '1');
   const clock = new FakeClock();
   const changes: string[] = [];
+  const incomplete: string[] = [];
   const watch = new SourceWatch({
     paths,
     cwd: folder,
     clock,
     onChange: (file) => changes.push(file.slice(folder.length + 1)),
-    onIncomplete: () => {},
+    onIncomplete: (why) => incomplete.push(why),
   });
   onTestFinished(() => watch.close());
   await watch.start();
   return {
     folder,
     changes,
+    incomplete,
     clock,
     write: (path) => writeFile(join(folder, path), String(Math.random())),
     noticed: async () => {
@@ -88,6 +91,26 @@ describe('a change', () => {
     }
   });
 
+  it('in a folder that is removed and made anew as a whole is noticed', async () => {
+    const { changes, folder, write, clock } = await watched(['dist']);
+    await rm(join(folder, 'dist'), { recursive: true });
+    await mkdir(join(folder, 'dist'));
+    await write('dist/a.js');
+    await until(() => {
+      clock.advance(watchTimes.quietMs);
+      return changes.includes('dist/a.js');
+    });
+  });
+
+  it.each(['later', 'later/**/*.js'])('at %s, which was not there before, is noticed when it comes', async (path) => {
+    const { changes, folder, write, noticed, incomplete } = await watched([path]);
+    expect(incomplete).toEqual([`there is nothing at ${path} yet`]);
+    await mkdir(join(folder, 'later'));
+    await write('later/a.js');
+    await noticed();
+    expect(changes).toHaveLength(1);
+  });
+
   it('in a folder that was removed and made anew is noticed', async () => {
     const { changes, folder, write, noticed } = await watched(['dist/**/*.js']);
     await rm(join(folder, 'dist/deep'), { recursive: true });
@@ -95,12 +118,5 @@ describe('a change', () => {
     await write('dist/deep/a.js');
     await noticed();
     expect(changes).toEqual(['dist/deep/a.js']);
-  });
-});
-
-it('says that there is nothing to watch', async () => {
-  await expect(watched(['no/such'])).rejects.toMatchObject({
-    code: 'USAGE',
-    message: 'there is nothing to watch at no/such',
   });
 });
