@@ -2,7 +2,7 @@
 // audit → forward → relay → record. Every refusal returns early; nothing reaches the upstream without a principal,
 // a decision and a written audit record.
 import type { Clock } from '../core/clock.ts';
-import { errorInfo, TunnelError } from '../core/errors.ts';
+import { errorInfo } from '../core/errors.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { GrantStore, Principal } from '../identity/grants.ts';
@@ -17,6 +17,7 @@ import type { TrafficLog } from '../traffic/trafficLog.ts';
 import type { Upstream, UpstreamResponse } from '../upstream/upstream.ts';
 import { AgentsSeen } from './agentsSeen.ts';
 import { AnswerObserver, type AnswerOutcome } from './answerObserver.ts';
+import { askUpstream } from './askUpstream.ts';
 import { checkArrival, type ArrivalVerdict } from './arrivalCheck.ts';
 import { askTools, type ServerTools } from './askTools.ts';
 import { readCall, requestIds, type Call } from './call.ts';
@@ -24,19 +25,16 @@ import { CallAudit } from './callAudit.ts';
 import { Doorkeeper } from './doorkeeper.ts';
 import { keepAliveMs as usualKeepAliveMs, type EventWriter } from './eventWriter.ts';
 import { Exchange } from './exchange.ts';
-import { towardsUpstream } from './forwardHeaders.ts';
 import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
 import { filterNow } from './listFilter.ts';
 import { recordedPath, serveOAuth } from './oauthRequest.ts';
 import { OpenExchanges, type Visit } from './openExchanges.ts';
 import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, refuseSession } from './refusals.ts';
 import { relayAnswer } from './relay.ts';
-import { secretIn } from './secretPath.ts';
 import { ServerEvents } from './serverEvents.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
 import { SseSessions } from './sseSessions.ts';
-import { addressesOf, publicChallenge, publicMetadata } from './upstreamMetadata.ts';
 import { ToolCatalogue, type ToolAnnotations } from './toolCatalogue.ts';
 
 export type GatewayOptions = {
@@ -170,7 +168,7 @@ export class Gateway {
     const slot = this.#options.limiter.acquire(visit.principal.id, limits);
     if (slot.kind === 'limited') return refuseLimit(exchange, slot.limit, slot.retryAfterMs);
     try {
-      exchange.recorder.countBytes((bytes) => this.#options.limiter.spent(visit.principal.id, bytes));
+      exchange.recorder.countBytes(spending(this.#options.limiter, visit.principal.id));
       const call = await readCall(exchange, arrival, limits.maxBodyBytes);
       if (call) this.#options.limiter.charge(visit.principal.id, Math.max(0, call.messages.length - 1));
       if (call && (await this.#ownSession(visit, call))) await this.#serveCall(visit, call);
@@ -242,9 +240,15 @@ export class Gateway {
     const observer = this.#observe(exchange, call);
     if (!call.isSse || observer.unanswered.length === 0) return this.#forwardNow(visit, call, observer);
 
-    // Its answer comes on the agent's stream, perhaps before the server has said that it took the call.
+    // Its answer comes on the agent's stream, perhaps before the server has said that it took the call. Until then it is
+    // under way: it counts as one, and is judged again like any other.
     const { sessionId = '' } = call;
-    const finish = (outcome: AnswerOutcome): void => this.#finish(exchange, outcome);
+    let resolve = (): void => {};
+    const answered = new Promise<void>((done) => (resolve = done));
+    const finish = (outcome: AnswerOutcome): void => {
+      this.#finish(exchange, outcome);
+      resolve();
+    };
     if (!this.#sse.expect(sessionId, { observer, finish })) return refuseLimit(exchange, 'of waiting calls', 1_000);
     try {
       await this.#forwardNow(visit, call, observer);
@@ -252,12 +256,13 @@ export class Gateway {
       this.#sse.withdraw(sessionId, observer);
       throw error;
     }
+    if (this.#sse.waits(sessionId, observer)) await answered;
   }
 
   async #forwardNow(visit: Visit, call: Call, observer: AnswerObserver): Promise<void> {
     const { exchange, principal } = visit;
     const { policy, clock, keepAliveMs = usualKeepAliveMs } = this.#options;
-    const answer = await this.#ask(exchange, principal, call);
+    const answer = await askUpstream({ ...this.#options, urls: this.#urls }, exchange, principal, call);
     exchange.recorder.mark('upstreamFirstByte');
     this.#noteSession(exchange, principal, call, answer);
     const { sseSession } = answer;
@@ -276,31 +281,6 @@ export class Gateway {
     } finally {
       if (sseSession !== undefined) this.#endSse(sseSession);
     }
-  }
-
-  async #ask(exchange: Exchange, principal: Principal, call: Call): Promise<UpstreamResponse> {
-    const { upstream, auth = 'tunnel' } = this.#options;
-    const { signal, recorder, request } = exchange;
-    const headers = towardsUpstream(call.isInitialize ? withoutSession(exchange.headers) : exchange.headers, auth);
-    const asker = { headers, signal, principal: principal.id };
-    const addresses = auth === 'upstream' ? addressesOf(upstream.url, this.#urls, request) : undefined;
-    if (call.metadata) {
-      if (!upstream.metadata || !addresses)
-        throw new TunnelError('NOT_FOUND', 'this server has no address to describe');
-      return publicMetadata(await upstream.metadata({ ...call.metadata, ...asker }), addresses);
-    }
-    const session = call.isSse ? { sseSession: call.sessionId! } : { sessionId: call.sessionId! };
-    const answer = await upstream.forward({
-      ...asker,
-      method: call.method,
-      ...(call.body ? { body: call.body } : {}),
-      messages: call.messages,
-      ...(call.sessionId === undefined || (call.isInitialize && !call.isSse) ? {} : session),
-      ...(secretIn(request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
-      era: call.era,
-      note: ({ direction, text }) => recorder.translated(direction, text),
-    });
-    return addresses ? publicChallenge(answer, addresses) : answer;
   }
 
   #observe(exchange: Exchange, call: Call): AnswerObserver {
@@ -393,7 +373,7 @@ function shownPrincipal({ kind, name, grant, subject }: Principal): { kind: stri
   return { kind, name: subject === undefined ? name : `${name}: ${subject}`, grant };
 }
 
-function withoutSession(headers: Record<string, string>): Record<string, string> {
-  const { 'mcp-session-id': _stale, ...rest } = headers;
-  return rest;
+/** Made where nothing else is in sight: rows are kept, and would keep sockets with them. */
+function spending(limiter: RateLimiter, principal: string): (bytes: number) => void {
+  return (bytes) => limiter.spent(principal, bytes);
 }

@@ -41,6 +41,12 @@ export class SseSessions {
     return true;
   }
 
+  /** Whether the calls are still to be answered. */
+  waits(id: string, observer: AnswerObserver): boolean {
+    const waiting = this.#open.get(id)?.waiting;
+    return observer.unanswered.some((call) => waiting?.get(call)?.observer === observer);
+  }
+
   /** They were not taken after all. */
   withdraw(id: string, observer: AnswerObserver): void {
     const waiting = this.#open.get(id)?.waiting;

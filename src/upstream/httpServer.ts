@@ -127,7 +127,10 @@ export class HttpServer implements Upstream {
 }
 
 async function announces({ body }: UpstreamResponse): Promise<boolean> {
-  for await (const { type } of eventsOf(body!)) return type === 'endpoint';
+  for await (const { type, data } of eventsOf(body!)) {
+    if (type === 'endpoint') return true;
+    if (data !== '') return false; // Comments may come first, messages may not.
+  }
   return false;
 }
 

@@ -1,6 +1,7 @@
 // An MCP server that listens on HTTP: bytes go to it and come back as they are, at the agent's pace. What changes on
 // this hop is Host (the configured authority), hop-by-hop headers, and Accept-Encoding (the inspector reads along).
 import type { LookupFunction } from 'node:net';
+import { Readable } from 'node:stream';
 import { errors, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import { systemCode, TunnelError } from '../core/errors.ts';
@@ -60,11 +61,12 @@ export class HttpUpstream implements Upstream {
     const answer = await this.#send(request.method, request.headers, request.body, request.signal, path);
     answer.body.on('error', () => {}); // Who reads it is told; where nobody does any more, nobody has to be.
     const headers = answerHeaders(answer.headers);
-    if (answer.statusCode === 202 || answer.statusCode === 204 || headers['content-length'] === '0') {
+    if (answer.statusCode === 204 || headers['content-length'] === '0') {
       await answer.body.dump();
       return { status: answer.statusCode, headers };
     }
-    return { status: answer.statusCode, headers, body: answer.body };
+    const body = answer.statusCode === 202 ? await unlessEmpty(answer.body) : answer.body;
+    return { status: answer.statusCode, headers, ...(body ? { body } : {}) };
   }
 
   /** A listener is not ours to watch: it says nothing but its answers. */
@@ -175,6 +177,20 @@ const SET_HERE: ReadonlySet<string> = new Set(['host', 'content-length', 'accept
 function requestHeaders(headers: Record<string, string>): Record<string, string> {
   const goesNoFurther = hopByHop(headers['connection']);
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !goesNoFurther(name) && !SET_HERE.has(name)));
+}
+
+/** Most servers say nothing with a 202, and some say that they accepted it. */
+async function unlessEmpty(body: Readable): Promise<Readable | undefined> {
+  const chunks: AsyncIterator<Buffer> = body[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  if (first.done) return undefined;
+  return Readable.from(
+    (async function* () {
+      yield first.value;
+      yield* { [Symbol.asyncIterator]: () => chunks };
+    })(),
+    { objectMode: false },
+  );
 }
 
 function answerHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {

@@ -1,6 +1,7 @@
 // An HTTP server that is restarted while agents use it, seen as one that never left: the public session stays, what it
 // had been told is said again, and what was under way is never sent twice. Only a request that provably reached nobody
 // (a refused connection, a session the server does not know) is sent again.
+import { setMaxListeners } from 'node:events';
 import { Backoff } from '../core/backoff.ts';
 import { delay, type Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
@@ -57,6 +58,7 @@ export class ReturningUpstream implements Upstream {
     this.#server = server;
     this.#clock = clock;
     this.#limits = { ...returnLimits, ...limits };
+    setMaxListeners(0, this.#closing.signal); // One for each session that returns.
   }
 
   check(signal: AbortSignal): Promise<KnownEras | void> {

@@ -1,5 +1,6 @@
 // One agent of the HTTP+SSE transport in front of a server that does not speak it: what it posts goes to the server as
 // Streamable HTTP, and whatever the server says in answer, or by itself, goes onto the agent's one stream.
+import { setMaxListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { TunnelError, errorInfo } from '../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
@@ -10,8 +11,8 @@ import { accepted, refuse } from './answers.ts';
 import { eventsOf, isSseAnswer, maxSseEventBytes } from './sseServer.ts';
 import type { Upstream, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
-/** Calls of one agent that wait for an answer; one more gets 429. */
-export const maxBridgedCalls = 256;
+/** Calls of one agent that wait for an answer, each with a connection to the server; one more gets 429. */
+export const maxBridgedCalls = 64;
 
 /** Bytes that wait for a slow agent before the server is left unread. */
 export const bridgeQueueBytes = 1024 * 1024;
@@ -29,6 +30,7 @@ export class SseBridge {
   constructor(server: Upstream, opening: UpstreamRequest) {
     this.#server = server;
     this.#opening = opening;
+    setMaxListeners(0, this.#ended.signal); // One for each call, and calls have a bound.
     this.stream.on('error', () => {}); // The agent left, or nobody reads: 'close' follows.
   }
 

@@ -1,0 +1,51 @@
+// What the upstream is asked: the call with the headers that are meant for it, or a document about its authorization. And
+// where the server checks its agents itself, its own address in the answer becomes the one they were given.
+import { TunnelError } from '../core/errors.ts';
+import type { Principal } from '../identity/grants.ts';
+import type { Upstream, UpstreamResponse } from '../upstream/upstream.ts';
+import type { Call } from './call.ts';
+import type { Exchange } from './exchange.ts';
+import { towardsUpstream } from './forwardHeaders.ts';
+import { secretIn } from './secretPath.ts';
+import { addressesOf, publicChallenge, publicMetadata } from './upstreamMetadata.ts';
+
+export type Asked = {
+  upstream: Upstream;
+  auth?: 'tunnel' | 'upstream';
+  /** Every URL that an agent may have been given. */
+  urls: readonly string[];
+};
+
+/** Throws `UPSTREAM_*` where there is no answer. */
+export async function askUpstream(
+  { upstream, auth = 'tunnel', urls }: Asked,
+  { headers: sent, signal, recorder, request }: Exchange,
+  principal: Principal,
+  call: Call,
+): Promise<UpstreamResponse> {
+  const beginsSession = call.isInitialize && !call.isSse;
+  const headers = towardsUpstream(call.isInitialize ? withoutSession(sent) : sent, auth);
+  const asker = { headers, signal, principal: principal.id };
+  const addresses = auth === 'upstream' ? addressesOf(upstream.url, urls, request) : undefined;
+  if (call.metadata) {
+    if (!upstream.metadata || !addresses) throw new TunnelError('NOT_FOUND', 'this server has no address to describe');
+    return publicMetadata(await upstream.metadata({ ...call.metadata, ...asker }), addresses);
+  }
+  const session = call.isSse ? { sseSession: call.sessionId! } : { sessionId: call.sessionId! };
+  const answer = await upstream.forward({
+    ...asker,
+    method: call.method,
+    ...(call.body ? { body: call.body } : {}),
+    messages: call.messages,
+    ...(call.sessionId === undefined || beginsSession ? {} : session),
+    ...(secretIn(request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
+    era: call.era,
+    note: ({ direction, text }) => recorder.translated(direction, text),
+  });
+  return addresses ? publicChallenge(answer, addresses) : answer;
+}
+
+function withoutSession(headers: Record<string, string>): Record<string, string> {
+  const { 'mcp-session-id': _stale, ...rest } = headers;
+  return rest;
+}
