@@ -52,7 +52,7 @@ export class FakeLegacyServer implements Upstream {
   get calls(): string[] {
     return this.heard.flatMap((message) =>
       message.kind === 'request' && message.method === 'tools/call'
-        ? [String((message.params as JsonObject)['name'])]
+        ? [JSON.stringify((message.params as JsonObject)['name'])]
         : [],
     );
   }

@@ -62,7 +62,7 @@ describe('a call that waits for its agent', () => {
       inputResponses: { 'elicitation-1': yes },
     });
     expect(result).toMatchObject({ resultType: 'complete', content: [{ text: JSON.stringify(yes) }] });
-    expect(server.calls).toEqual(['ask']);
+    expect(server.calls).toEqual(['"ask"']);
   });
 
   it('says in its state nothing of what it is about', async () => {
@@ -86,7 +86,7 @@ describe('a call that waits for its agent', () => {
     const retry = state === undefined ? { inputResponses } : { requestState: state, inputResponses };
     expect(await call(name, retry, principal)).toMatchObject({ status: 400, error: { code: -32602 } });
     expect(server.heard.filter(({ kind }) => kind === 'result')).toEqual([]);
-    expect(server.calls).toEqual(['ask']);
+    expect(server.calls).toEqual(['"ask"']);
     const { result } = await call('ask', { requestState: asked.requestState, inputResponses });
     expect(result.resultType).toBe('complete');
   });
@@ -133,7 +133,7 @@ describe('a call that waits for its agent', () => {
     );
     const late = await call('ask', { requestState: asked.requestState, inputResponses: { 'elicitation-1': yes } });
     expect(late).toMatchObject({ status: 400, error: { code: -32602 } });
-    expect(server.calls).toEqual(['ask']);
+    expect(server.calls).toEqual(['"ask"']);
   });
 
   it('is one of so many; of the next the server hears that nobody can be asked', async () => {
@@ -162,7 +162,7 @@ describe('a call that waits for its agent', () => {
       const retry = call('ask', { requestState: asked.requestState, inputResponses: { 'elicitation-1': yes } });
       if (kept) expect((await retry).result.content[0]?.text).toHaveLength(length);
       else await expect(retry).rejects.toMatchObject({ code: 'LIMIT' });
-      expect(server.calls).toEqual(['ask']);
+      expect(server.calls).toEqual(['"ask"']);
     }
   });
 });
