@@ -87,11 +87,10 @@ export class ReturningUpstream implements Upstream {
   }
 
   async #inSession(session: HttpSession, request: UpstreamRequest): Promise<UpstreamResponse> {
+    if (request.method === 'DELETE') return this.#leave(session, request);
     const answer = await this.#sendOn(session, request);
     if (answer.status < 300) session.note(request.messages);
-    if (answer.status === 404 || (request.method === 'DELETE' && answer.status < 300)) {
-      this.#sessions.delete(session.id);
-    }
+    if (answer.status === 404) this.#sessions.delete(session.id);
     const seen = session.returns === 0 ? answer : underPublicId(session, answer);
     if (request.method !== 'GET' || answer.status !== 200 || !answer.body || !isEventStream(answer.headers))
       return seen;
@@ -105,12 +104,25 @@ export class ReturningUpstream implements Upstream {
     return { ...seen, headers, body };
   }
 
+  /** A server that died since has nothing left of the session: it is over, which is what the agent wants. */
+  async #leave(session: HttpSession, request: UpstreamRequest): Promise<UpstreamResponse> {
+    await session.returning;
+    const answer = await this.#sendIn(session, request).catch((error: unknown) => {
+      if (failureOf(errorInfo(error)).code !== 'CONNECTION_CLOSED') throw error;
+      return this.#sendIn(session, request); // DELETE is idempotent (RFC 9110 §9.2.2).
+    });
+    if (answer.status < 300 || answer.status === 404) this.#sessions.delete(session.id);
+    if (answer.status !== 404) return session.returns === 0 ? answer : underPublicId(session, answer);
+    answer.body?.destroy();
+    return { status: 200, headers: {} };
+  }
+
   /** To the session as the server knows it; one that it does not know is begun anew first, and then it is sent again. */
   async #sendOn(session: HttpSession, request: UpstreamRequest, waitMs?: number): Promise<UpstreamResponse> {
     await session.returning;
     const { returns } = session;
     const answer = await this.#sendIn(session, request, waitMs);
-    if (answer.status !== 404 || request.method === 'DELETE') return answer;
+    if (answer.status !== 404) return answer;
     if (session.returns === returns && !(await this.#return(session, request))) return answer;
     answer.body?.destroy();
     return this.#sendIn(session, request);

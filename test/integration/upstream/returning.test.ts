@@ -174,6 +174,15 @@ describe('a session whose server was restarted', () => {
     expect(world.server.methods().filter((method) => method === 'initialize')).toHaveLength(1);
   });
 
+  it('can be ended by its agent, though the new server never heard of it', async () => {
+    const world = await aWorld();
+    const session = await begin(world);
+    await world.server.restart();
+    expect((await send(world, undefined, { method: 'DELETE', session })).status).toBe(200);
+    expect((await send(world, undefined, { method: 'DELETE', session })).status).toBe(404);
+    expect(world.server.methods()).not.toContain('tools/call');
+  });
+
   it('does not get the session of another whose server counts its ids from one again', async () => {
     let next = 0;
     const world = await aWorld({ nextId: () => `${(next += 1)}` });
