@@ -15,6 +15,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 
 /** Whether a header (lower-case name) of a message with this `Connection` header goes no further. */
 export function hopByHop(connection: string | undefined): (name: string) => boolean {
+  if (connection === undefined || HOP_BY_HOP.has(connection.toLowerCase())) return isHopByHop;
   const named = new Set(
     (connection ?? '')
       .split(',')
@@ -22,4 +23,8 @@ export function hopByHop(connection: string | undefined): (name: string) => bool
       .filter(Boolean),
   );
   return (name) => HOP_BY_HOP.has(name) || named.has(name);
+}
+
+function isHopByHop(name: string): boolean {
+  return HOP_BY_HOP.has(name);
 }

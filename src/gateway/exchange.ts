@@ -25,6 +25,8 @@ export class Exchange {
   /** Whether the audit log holds it: then it also hears how it went. */
   audited = false;
   readonly #controller = new AbortController();
+  /** One for each answer, and there is one. */
+  readonly #whenOver: (() => void)[] = [];
   #cut: string | undefined;
 
   constructor(
@@ -39,14 +41,20 @@ export class Exchange {
     response.on('close', () => {
       if (response.writableEnded) return;
       this.#cut ??= 'the agent left';
-      this.#controller.abort(over);
+      this.#abort();
     });
-    response.on('error', () => this.#controller.abort(over)); // The agent's socket broke: 'close' follows.
+    response.on('error', () => this.#abort()); // The agent's socket broke: 'close' follows.
   }
 
   /** Aborted when the agent has left, or may not have the answer any more, before that was complete. */
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Called once, when {@link signal} is aborted; cheaper than listening to that. */
+  onOver(callback: () => void): void {
+    if (this.signal.aborted) callback();
+    else this.#whenOver.push(callback);
   }
 
   /** Why nobody is there any more to take the rest of the answer; `undefined` while somebody is. */
@@ -62,9 +70,9 @@ export class Exchange {
     if (!this.response.writableEnded) this.#cut ??= reason;
     if (lastWord !== undefined && !this.response.headersSent) {
       this.answer(200, lastWord);
-      return this.#controller.abort(over);
+      return this.#abort();
     }
-    this.#controller.abort(over);
+    this.#abort();
     // HTTP/2 would end the stream as if the answer were whole; an error makes it a reset.
     this.response.destroy(this.request.httpVersionMajor === 1 ? undefined : new Error(reason));
   }
@@ -87,6 +95,11 @@ export class Exchange {
     this.recorder.responseBytes(last.length);
     if (last.length === 0) this.response.end();
     else this.response.end(last);
+  }
+
+  #abort(): void {
+    this.#controller.abort(over);
+    for (const callback of this.#whenOver.splice(0)) callback();
   }
 
   /** An answer of our own; `json` absent for an empty body. Does nothing when an answer has begun already. */

@@ -27,8 +27,7 @@ export async function relayAnswer(
     exchange.response.end();
     return;
   }
-  const abort = (): void => void body.destroy();
-  exchange.signal.addEventListener('abort', abort, { once: true });
+  exchange.onOver(() => void body.destroy());
   try {
     const readable = readableFilter(answer, filterNow);
     if (isEventStream(answer)) {
@@ -45,7 +44,6 @@ export async function relayAnswer(
   } catch (error) {
     throw explained(error);
   } finally {
-    exchange.signal.removeEventListener('abort', abort);
     body.destroy();
   }
 }

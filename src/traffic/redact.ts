@@ -30,6 +30,9 @@ export const maxRemembered = 2_000;
 /** Longest such text. */
 const rememberedLength = 160;
 
+/** In every text in which one of the three finds something; one look is cheaper than three. */
+const HINT = /mcp[a-z]_|bearer|basic|passw|passphrase|secret|token|key|credential|authorization/i;
+
 type Span = [start: number, end: number];
 export type Redaction = { text: string; changed: boolean };
 
@@ -85,6 +88,7 @@ export class Redactor {
     for (const view of decodedViews(text)) {
       for (const needle of plain) findAll(view, needle, spans);
       for (const needle of encoded) findAll(view, needle, spans);
+      if (!HINT.test(view.text)) continue;
       findPattern(view, TOKEN, spans);
       findPattern(view, BEARER, spans);
       findPattern(view, TELLING, spans);

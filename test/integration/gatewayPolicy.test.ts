@@ -189,7 +189,10 @@ describe('a list', () => {
   it('of a withdrawn call is not taken whole for the answer to a later one with its id', async () => {
     const server = new StdioUpstream({ command: process.execPath, args: ['-e', lateLists], env: {}, cwd: '/' });
     onTestFinished(() => server.close());
-    const world = await aGateway({ policy, answer: (sent) => server.forward(sent) });
+    const world = await aGateway({
+      policy: { ...policy, limits: { requestsPerMinute: 10_000 } },
+      answer: (sent) => server.forward(sent),
+    });
     const clientInfo = { name: 'a', version: '1' };
     const params = { protocolVersion: '2025-03-26', capabilities: {}, clientInfo };
     const begun = await post(world, request('initialize', params, 'i'));
