@@ -3,6 +3,7 @@
 export const commandIds = {
   exposeServer: 'mcpTunnel.exposeServer',
   stopTunnel: 'mcpTunnel.stopTunnel',
+  restartServer: 'mcpTunnel.restartServer',
   copyUrl: 'mcpTunnel.copyUrl',
   copyClientConfig: 'mcpTunnel.copyClientConfig',
   copyToken: 'mcpTunnel.copyToken',
@@ -47,4 +48,9 @@ export const contextKeys = {
   helper: 'mcpTunnel.helper',
 } as const;
 
-export const settingIds = { section: 'mcpTunnel', grantExpiresHours: 'grant.expiresHours', edges: 'edges' } as const;
+export const settingIds = {
+  section: 'mcpTunnel',
+  grantExpiresHours: 'grant.expiresHours',
+  edges: 'edges',
+  serverWatch: 'server.watch',
+} as const;

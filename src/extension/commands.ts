@@ -20,7 +20,7 @@ import {
   readOnlyOn,
   refreshTools,
 } from './ruleCommands.ts';
-import { openInspector, stopTunnel } from './tunnelCommands.ts';
+import { openInspector, restartServer, stopTunnel } from './tunnelCommands.ts';
 import { verifyAudit } from './verifyAudit.ts';
 
 export type Command = (app: App, target?: unknown) => Promise<void> | void;
@@ -28,6 +28,7 @@ export type Command = (app: App, target?: unknown) => Promise<void> | void;
 const table: Record<CommandId, Command> = {
   [commandIds.exposeServer]: exposeServer,
   [commandIds.stopTunnel]: stopTunnel,
+  [commandIds.restartServer]: restartServer,
   [commandIds.copyUrl]: copyUrl,
   [commandIds.copyClientConfig]: copyClientConfig,
   [commandIds.copyToken]: copyToken,

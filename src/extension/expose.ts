@@ -13,6 +13,7 @@ import { commandLine } from './launchText.ts';
 import { showError, showInfo, showWarning, withProgress } from './messages.ts';
 import { openFileAt, whenPressed } from './notify.ts';
 import { shortPath } from './serverTree.ts';
+import { runOf } from './serverRun.ts';
 import { serverOf } from './targets.ts';
 import { openInspector } from './tunnelCommands.ts';
 import { t } from './vscodeTranslate.ts';
@@ -153,6 +154,7 @@ async function openTunnel(
     destination,
     grant: await grantFor(app, server),
     ...(consent ? { consent } : {}),
+    ...runOf(server.transport.kind),
   };
   const opened = await app.helper.request('tunnel/open', request, signal);
   if (opened.grant && opened.token) await app.tokens.keep(opened.grant, opened.token);

@@ -14,6 +14,7 @@ import { nodeOnPath } from './nodeOnPath.ts';
 import { showFailure } from './notify.ts';
 import { RememberedTunnels } from './rememberedTunnels.ts';
 import { reopenTunnels } from './reopen.ts';
+import { runOf } from './serverRun.ts';
 import { ServerRefresh } from './serverRefresh.ts';
 import { Store } from './store.ts';
 import { Tokens } from './tokens.ts';
@@ -87,7 +88,9 @@ export function activate(context: ExtensionContext): void {
     await servers.refresh();
     const failed = (tunnel: { server: { name: string } }, error: unknown): void =>
       showFailure(app, error, t('{0} could not be opened again', tunnel.server.name));
-    await reopenTunnels({ helper, remembered, folders, trusted, failed });
+    const run = (id: string): ReturnType<typeof runOf> =>
+      runOf(store.servers?.servers.find((server) => server.id === id)?.transport.kind);
+    await reopenTunnels({ helper, remembered, folders, trusted, run, failed });
   }
 
   context.subscriptions.push(

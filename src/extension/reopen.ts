@@ -1,6 +1,7 @@
 // After every start of the helper: the tunnels that were on are opened again, with the same name, port and grant.
 // What cannot be opened again is said once; what will not work later either is forgotten.
 import { errorInfo } from '../core/errors.ts';
+import type { OpenTunnel } from '../protocol/control.ts';
 import type { HelperLink } from './helperLink.ts';
 import { isSame, type RememberedTunnel, type RememberedTunnels } from './rememberedTunnels.ts';
 
@@ -9,11 +10,13 @@ export type Reopening = {
   remembered: RememberedTunnels;
   folders: () => string[];
   trusted: () => boolean;
+  /** How the settings have a server run. */
+  run: (server: string) => Pick<OpenTunnel, 'run'>;
   /** Shows why one could not be opened. */
   failed: (tunnel: RememberedTunnel, error: unknown) => void;
 };
 
-export async function reopenTunnels({ helper, remembered, folders, trusted, failed }: Reopening): Promise<void> {
+export async function reopenTunnels({ helper, remembered, folders, trusted, run, failed }: Reopening): Promise<void> {
   if (!trusted() || remembered.all.length === 0) return;
   const { tunnels } = await helper.request('tunnel/list', {});
   const missing = remembered.all.filter((wanted) => !tunnels.some((open) => isSame(open, wanted)));
@@ -28,6 +31,7 @@ export async function reopenTunnels({ helper, remembered, folders, trusted, fail
         name,
         ...(port ? { port } : {}),
         grant: { none: true },
+        ...run(server.id),
       });
       await remembered.add(opened.tunnel);
     } catch (error) {

@@ -13,6 +13,14 @@ export async function stopTunnel(app: App, target?: unknown): Promise<void> {
   window.setStatusBarMessage(t('{0} is no longer exposed.', tunnel.server.name), 5_000);
 }
 
+/** Its agents keep their sessions; calls under way are told that they may be tried again. */
+export async function restartServer(app: App, target?: unknown): Promise<void> {
+  const tunnel = await tunnelOf(app, target, t('Restart Server'));
+  if (!tunnel) return;
+  await app.helper.request('server/restart', { tunnel: tunnel.id });
+  window.setStatusBarMessage(t('{0} is started anew.', tunnel.server.name), 5_000);
+}
+
 export async function openInspector(app: App, target?: unknown): Promise<void> {
   // Without a choice to make it shows all: then a tunnel that is opened later is seen, too.
   const chosen = target !== undefined && app.store.tunnels.length > 1;

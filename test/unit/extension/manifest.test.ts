@@ -64,14 +64,16 @@ it('has a text for every %key% and no text without one', () => {
   expect(new Set(used)).toEqual(new Set(names));
 });
 
-it('keeps settings that name a host out of reach of a workspace', () => {
+it('keeps settings that name a host or a path out of reach of a workspace', () => {
   const properties = contributes.configuration.properties as Record<string, { scope: string }>;
-  const ids = [settingIds.edges, settingIds.grantExpiresHours].map((id) => `${settingIds.section}.${id}`);
+  const ids = [settingIds.edges, settingIds.serverWatch, settingIds.grantExpiresHours].map(
+    (id) => `${settingIds.section}.${id}`,
+  );
   expect(Object.keys(properties).sort()).toEqual(ids.sort());
   const { supported, restrictedConfigurations } = manifest.capabilities.untrustedWorkspaces;
   expect(supported).toBe('limited');
-  expect(restrictedConfigurations).toEqual(['mcpTunnel.edges']);
-  expect(properties['mcpTunnel.edges']?.scope).toBe('machine');
+  expect(restrictedConfigurations).toEqual(['mcpTunnel.edges', 'mcpTunnel.server.watch']);
+  for (const id of restrictedConfigurations) expect(properties[id]?.scope).toBe('machine');
   expect(manifest.capabilities.virtualWorkspaces).toBe(false);
 });
 

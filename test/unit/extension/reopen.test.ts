@@ -6,7 +6,7 @@ import type { OpenedTunnel, OpenTunnel, TunnelInfo } from '../../../src/protocol
 import { memory } from './memory.ts';
 import { tunnel } from './samples.ts';
 
-type Setup = { open?: TunnelInfo[]; trusted?: boolean; answer?: (request: OpenTunnel) => OpenedTunnel };
+type Setup = { open?: TunnelInfo[]; trusted?: boolean; watch?: string; answer?: (request: OpenTunnel) => OpenedTunnel };
 
 async function reopen(remembered: RememberedTunnels, setup: Setup = {}) {
   const requests: OpenTunnel[] = [];
@@ -22,6 +22,7 @@ async function reopen(remembered: RememberedTunnels, setup: Setup = {}) {
     remembered,
     folders: () => ['/work'],
     trusted: () => setup.trusted ?? true,
+    run: (server) => (setup.watch ? { run: { watch: [`${setup.watch} of ${server}`] } } : {}),
     failed: (_tunnel, error) => failures.push((error as Error).message),
   });
   return { requests, failures };
@@ -44,6 +45,11 @@ it('opens what was on with the same name and port, and mints no new grant', asyn
       grant: { none: true },
     },
   ]);
+});
+
+it('has its server run as the settings say now', async () => {
+  const { requests } = await reopen(await rememberedOne(), { watch: 'dist' });
+  expect(requests).toMatchObject([{ run: { watch: ['dist of s1'] } }]);
 });
 
 it('leaves alone what is open already', async () => {
