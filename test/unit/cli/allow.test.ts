@@ -34,6 +34,14 @@ describe('allow', () => {
     expect(await listed()).toEqual([{ carrier: 'embedded' }]);
   });
 
+  it('lets the keys of an issuer be fetched, and not any more', async () => {
+    const added = await world.run(['allow', 'add', 'jwks', 'issuer.example.com']);
+    expect(added.out).toContain('Keys of issuers may be fetched from issuer.example.com');
+    expect(await listed()).toEqual([{ carrier: 'embedded' }, { service: 'jwks', host: 'issuer.example.com' }]);
+    expect(await world.run(['allow', 'remove', 'jwks', 'issuer.example.com'])).toMatchObject({ code: 0 });
+    expect(await world.run(['allow', 'add', 'jwks'])).toMatchObject({ code: 2 });
+  });
+
   it('adds nothing twice and keeps the comments of a person', async () => {
     await put(world.paths.userPolicy, '{\n  // mine\n  "version": 1,\n}\n');
     for (let n = 0; n < 2; n += 1) await world.run(['allow', 'add', 'edge', 'e.example.com:8443']);
