@@ -10,7 +10,12 @@ import { onTestFinished } from 'vitest';
 
 export type AgentAccess = { url: string; token: string; caFile: string };
 
-export type SdkAgent = { client: Client; transport: StreamableHTTPClientTransport };
+export type SdkAgent = {
+  client: Client;
+  transport: StreamableHTTPClientTransport;
+  /** Before the test ends: the client, and every connection that it kept. */
+  close: () => Promise<void>;
+};
 
 export type SdkAgentOptions = {
   capabilities?: ClientCapabilities;
@@ -30,12 +35,13 @@ export async function connectSdkAgent(
   });
   const client = new Client({ name: 'test-agent', version: '1.0.0' }, { capabilities });
   prepare?.(client);
-  onTestFinished(async () => {
+  const close = async (): Promise<void> => {
     await client.close();
     await dispatcher.destroy();
-  });
+  };
+  onTestFinished(close);
   await client.connect(transport);
-  return { client, transport };
+  return { client, transport, close };
 }
 
 /** One request of an agent that speaks plain HTTP. */
