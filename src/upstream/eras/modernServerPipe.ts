@@ -2,7 +2,7 @@
 // in as lines, each request goes out as a self-contained one, and legacy messages come back.
 import { PassThrough, Writable } from 'node:stream';
 import { once } from 'node:events';
-import type { Clock, Random } from '../../core/clock.ts';
+import { delay, type Clock, type Random } from '../../core/clock.ts';
 import { errorInfo } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { LineSplitter } from '../../core/lines.ts';
@@ -226,18 +226,11 @@ export class ModernServerPipe implements MessagePipe {
       throw new InputFailure(`the server asked more than ${inputLimits.maxRounds} times`);
     const inputRequests = memberText(asks, 'inputRequests');
     const requestState = memberText(asks, 'requestState');
-    if (inputRequests === undefined) await this.#pause(signal);
+    if (inputRequests === undefined) await delay(this.#options.clock, inputLimits.pauseMs, signal);
     const has = JSON.parse(this.#envelope.clientCapabilities) as JsonValue;
     const inputResponses =
       inputRequests && (await this.#rounds.ask(inputRequests, isJsonObject(has) ? has : {}, signal));
     return withMembers(params, { inputResponses, requestState });
-  }
-
-  #pause(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#options.clock.after(inputLimits.pauseMs, resolve);
-      signal.addEventListener('abort', () => (timer.cancel(), resolve()), { once: true });
-    });
   }
 
   async #ask(

@@ -208,10 +208,10 @@ describe('EraBridge', () => {
 
   it('opens so many subscriptions of one session', async () => {
     const between = bridge(new FakeLegacyServer());
-    const listen = modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
+    const listen = (): UpstreamRequest => modern('subscriptions/listen', { notifications: { toolsListChanged: true } });
     for (let count = 0; count < listenLimits.maxListeners; count += 1)
-      await new EventReader(await between.forward(listen)).has(1);
-    const { json } = await answerOf(await between.forward(listen));
+      await new EventReader(await between.forward(listen())).has(1);
+    const { json } = await answerOf(await between.forward(listen()));
     expect(json.error).toMatchObject({ code: -32012 });
   });
 });
