@@ -90,7 +90,9 @@ export class OpenExchanges {
   /** The proof has ended; the grant may live on with another one. */
   #whyExpired({ proof }: Visit): string {
     const { kind } = this.#options.judgeAgain({ grant: proof.grant });
-    return kind === 'principal' ? 'the token was replaced' : 'the grant has expired';
+    if (kind !== 'principal') return 'the grant has expired';
+    // Of a token we minted, or of one that somebody else signed until then.
+    return proof.sha256 === undefined ? 'the token has expired' : 'the token was replaced';
   }
 
   /** One timer for all: most exchanges end long before it, and need none of their own. */

@@ -184,3 +184,27 @@ describe('rows', () => {
     expect(here.log).toEqual([]);
   });
 });
+
+describe('what a server says beside its answers', () => {
+  it('is a row in the time line, with the agent whose session it is, and no call of it is pushed out', async () => {
+    const here = await world();
+    here.upstream.say({ kind: 'stderr', sessionId, line: 'warming up' });
+    here.upstream.say({ kind: 'exited', sessionId, code: 3, signal: null });
+    for (let line = 0; line < 20_000; line += 1) here.upstream.say({ kind: 'noise', line: `chatter ${line}` });
+    const events = here.rows().filter(({ kind }) => kind === 'event');
+    expect(events.slice(0, 2)).toMatchObject([
+      { method: 'stderr', name: 'warming up', agent: 'claude 4.2', session: 'session-' },
+      { method: 'ended', name: 'with code 3', status: 'failed' },
+    ]);
+    expect(here.rows().find(({ method }) => method === 'initialize')?.status).toBe('ok');
+    here.leave();
+  });
+
+  it('is heard no more once the tunnel is closed', async () => {
+    const here = await world();
+    here.leave();
+    await here.gateway.close();
+    here.upstream.say({ kind: 'stderr', line: 'last words' });
+    expect(here.rows().some(({ kind }) => kind === 'event')).toBe(false);
+  });
+});

@@ -9,6 +9,7 @@ import type { AuditEvent } from '../../src/audit/auditEvent.ts';
 import type { AuditLog } from '../../src/audit/auditLog.ts';
 import { InnerCertificate } from '../../src/carriers/innerCertificate.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import { Emitter } from '../../src/core/emitter.ts';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
 import type { HttpRequest, HttpResponse } from '../../src/gateway/http.ts';
 import { GrantStore, type Grant, type NewGrant } from '../../src/identity/grants.ts';
@@ -18,7 +19,7 @@ import { RateLimiter } from '../../src/policy/limits.ts';
 import { PolicyStore } from '../../src/policy/policyStore.ts';
 import { TrafficLog } from '../../src/traffic/trafficLog.ts';
 import { InnerTls } from '../../src/tunnel/innerTls.ts';
-import type { Upstream, UpstreamRequest, UpstreamResponse } from '../../src/upstream/upstream.ts';
+import type { Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from '../../src/upstream/upstream.ts';
 import { callHttp1, type Answer, type Call, type Target } from './agents.ts';
 import { anAuthority } from './certs.ts';
 import { CountingClock } from './leaks.ts';
@@ -47,8 +48,12 @@ export class RecordingUpstream implements Upstream {
     return this.answer(request);
   }
 
-  onEvent(): () => void {
-    return () => {};
+  readonly #events = new Emitter<UpstreamEvent>();
+  readonly onEvent = this.#events.on;
+
+  /** What the server does beside its answers. */
+  say(event: UpstreamEvent): void {
+    this.#events.emit(event);
   }
 
   async close(): Promise<void> {}
