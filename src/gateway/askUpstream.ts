@@ -40,6 +40,7 @@ export async function askUpstream(
     ...(call.sessionId === undefined || beginsSession ? {} : session),
     ...(secretIn(request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
     era: call.era,
+    mark: (flag) => recorder.flag(flag),
     note: ({ direction, text }) => recorder.translated(direction, text),
   });
   return addresses ? publicChallenge(answer, addresses) : answer;

@@ -98,7 +98,7 @@ export class ReturningUpstream implements Upstream {
     const body = lastingStream({
       first: answer.body,
       maxEventBytes: this.#limits.maxEventBytes,
-      owed: () => session.takeOwed(),
+      owed: () => owed(session, request),
       reopen: () => this.#reopen(session, request),
     });
     return { ...seen, headers, body };
@@ -148,6 +148,7 @@ export class ReturningUpstream implements Upstream {
     const { 'last-event-id': _seen, ...headers } = request.headers;
     const answer = await this.#sendOn(session, { ...request, headers }, this.#limits.streamWaitMs);
     if (answer.status === 200 && isEventStream(answer.headers)) {
+      if (session.returns > 0) request.mark?.('remapped');
       this.#isBack(session);
       return answer.body;
     }
@@ -259,6 +260,13 @@ export class ReturningUpstream implements Upstream {
     session.awaySinceMs = undefined;
     this.#events.emit({ kind: 'returned', sessionId: session.id, awayMs });
   }
+}
+
+/** Messages of ours on the agent's stream. */
+function owed(session: HttpSession, { mark }: UpstreamRequest): string[] {
+  const texts = session.takeOwed();
+  if (texts.length > 0) mark?.('synthesised');
+  return texts;
 }
 
 /** The agent knows the id its first server gave it. */

@@ -23,6 +23,8 @@ export type UpstreamRequest = {
   principal: string;
   /** Aborted when the agent has left. */
   signal: AbortSignal;
+  /** Told when what follows is not what the server sent; shown beside the exchange. */
+  mark?: (flag: ExchangeFlag) => void;
   /** Hears what was said to and by the server where that is not what the agent said and heard. */
   note?: (form: TranslatedForm) => void;
 };

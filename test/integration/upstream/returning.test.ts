@@ -27,7 +27,13 @@ async function aWorld(
   return { server, upstream, events };
 }
 
-type Sent = { session?: string; method?: 'GET' | 'DELETE'; headers?: Record<string, string>; signal?: AbortSignal };
+type Sent = {
+  session?: string;
+  method?: 'GET' | 'DELETE';
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+  marks?: string[];
+};
 
 function send({ upstream }: World, message: object | undefined, sent: Sent = {}): Promise<UpstreamResponse> {
   const body = message === undefined ? undefined : Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...message }));
@@ -46,6 +52,7 @@ function send({ upstream }: World, message: object | undefined, sent: Sent = {})
     era: 'legacy',
     principal: 'g_1',
     signal: sent.signal ?? new AbortController().signal,
+    mark: (flag) => void sent.marks?.push(flag),
   });
 }
 
@@ -127,7 +134,8 @@ describe('a session whose server was restarted', () => {
     expectNothingLeft();
     const world = await aWorld();
     const session = await begin(world);
-    const stream = await send(world, undefined, { method: 'GET', session });
+    const marks: string[] = [];
+    const stream = await send(world, undefined, { method: 'GET', session, marks });
     let text = '';
     stream.body!.on('data', (chunk: Buffer) => (text += String(chunk)));
     await until(() => world.server.hasStream(session));
@@ -143,6 +151,7 @@ describe('a session whose server was restarted', () => {
         'event: message\ndata: {"jsonrpc":"2.0","method":"notifications/resources/list_changed"}\n\n' +
         'data: {"two":2}\n\n',
     );
+    expect(marks).toEqual(['remapped', 'synthesised']);
     stream.body!.destroy();
   });
 
