@@ -36,6 +36,9 @@ export async function agentsAdd(
   await show(context, 'added', grant, told, options.tokenFile);
   const once = told ? ` ${told.what} is shown this once.` : ` It is let in by its ${wayWords(grant)}.`;
   context.output.log(`“${grant.name}” may call for ${roughDuration(expires)}.${once}`);
+  if (way?.kind !== 'jwt') return;
+  const { host } = new URL(way.jwks ?? way.issuer);
+  context.output.log(`The keys of its issuer are fetched once that is allowed: mcp-tunnel allow add jwks ${host}`);
 }
 
 export async function agentsList(context: CommandContext): Promise<void> {

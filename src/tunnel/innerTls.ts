@@ -94,6 +94,7 @@ export class InnerTls {
       },
       (request, response) => {
         this.#silent.delete(request.socket);
+        this.#askAgain(request.socket, response, () => request.socket.end());
         options.onRequest(request, response, visitorOf(request.socket), clientChainOf(request.socket));
       },
     );
@@ -104,8 +105,11 @@ export class InnerTls {
         maxSessionMemory: maxSessionMemoryMb,
         settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes, enableConnectProtocol: false },
       },
-      (request, response) =>
-        options.onRequest(request, response, visitorOf(request.socket), clientChainOf(request.socket)),
+      (request, response) => {
+        const { session } = request.stream;
+        this.#askAgain(request.socket, response, () => session?.close());
+        options.onRequest(request, response, visitorOf(request.socket), clientChainOf(request.socket));
+      },
     );
     this.#http2.on('session', (session) => closeWhenIdle(session, idleMs));
     this.#http2.on('sessionError', () => {}); // Its 'close' follows.
@@ -143,6 +147,15 @@ export class InnerTls {
       if (authorities.length > 0) Object.assign(socket, { [chainOfClient]: goodChain(socket) });
       if (socket.alpnProtocol === 'h2') this.#http2.emit('secureConnection', socket);
       else this.#http1.emit('connection', socket);
+    });
+  }
+
+  /** Who is not let in, and was not asked for a certificate when it connected, is asked when it connects anew. */
+  #askAgain(socket: object, response: ServerResponse | Http2ServerResponse, end: () => void): void {
+    const { clientAuthorities } = this.#options;
+    if (!clientAuthorities || chainOfClient in socket) return;
+    response.once('finish', () => {
+      if (response.statusCode === 401 && clientAuthorities().length > 0) end();
     });
   }
 

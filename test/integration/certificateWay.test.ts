@@ -237,6 +237,28 @@ describe('a certificate is asked for', () => {
   });
 });
 
+describe('a connection that was made before anybody needed a certificate', () => {
+  it('is over with the first refusal, so that the next one is asked, over HTTP/1.1 and HTTP/2', async () => {
+    const gateway = await aGateway({ answer });
+    const tls = aClient(root);
+    const session = connectAgent2({ ...gateway.target, tls });
+    const { port, hostname: servername, ca } = gateway.target;
+    const socket = connect({ host: '127.0.0.1', port, servername, ca, ...tls });
+    for (let round = 0; round < 2; round += 1) {
+      expect(await overSocket(socket, gateway)).toContain('401 Unauthorized');
+      expect((await callHttp2(session, call)).status).toBe(401);
+    }
+    await gateway.grants.addWay(
+      { name: 'build', servers: [serverId], scope: {}, expiresMs: Date.now() + 3_600_000 },
+      { kind: 'certificate', caPem: root.cert },
+    );
+    expect(await overSocket(socket, gateway)).toContain('401 Unauthorized');
+    expect((await callHttp2(session, call)).status).toBe(401);
+    await until(() => socket.destroyed && session.closed);
+    expect((await callAs(gateway, tls)).status).toBe(200);
+  });
+});
+
 describe('once its grant is revoked', () => {
   it('a connection that stays lets nobody in any more, over HTTP/1.1 and HTTP/2', async () => {
     const gateway = await world();
