@@ -131,7 +131,7 @@ export class StdioSession {
   }
 
   /** The GET stream, or after `Last-Event-ID` the rest of the stream that event came from. */
-  openStream(lastEventId: string | undefined): UpstreamResponse {
+  openStream(lastEventId: string | undefined, mayPrime: boolean): UpstreamResponse {
     if (this.#over) return refuse.unknownSession();
     if (lastEventId === undefined && this.#getStream.isRead) return refuse.secondStream();
     const from = lastEventId === undefined ? { stream: GET_STREAM, seq: undefined } : this.#store.parse(lastEventId);
@@ -139,6 +139,8 @@ export class StdioSession {
     if (!stream) return refuse.unknownEvent();
     const body = this.#makeBody();
     stream.attach(body, from.seq);
+    // An agent that is cut before the first message can come back for it, too.
+    if (mayPrime && lastEventId === undefined) stream.prime();
     return sseAnswer(body, this.id);
   }
 

@@ -125,7 +125,7 @@ export class StdioUpstream implements Upstream {
     if (sessionId === undefined) return refuse.noSession();
     const session = this.#find(sessionId, principal);
     if (!session) return refuse.unknownSession(this.#gone.get(sessionId));
-    return session.post(request, (headers['mcp-protocol-version'] ?? '') >= PRIMING_SINCE);
+    return session.post(request, mayPrime(headers));
   }
 
   async #initialize(
@@ -152,7 +152,7 @@ export class StdioUpstream implements Upstream {
     const session = this.#find(sessionId, principal);
     if (!session) return refuse.unknownSession(this.#gone.get(sessionId));
     if (!knowsVersion(headers)) return refuse.protocolVersion();
-    return session.openStream(headers['last-event-id'] || undefined);
+    return session.openStream(headers['last-event-id'] || undefined, mayPrime(headers));
   }
 
   #delete({ headers, sessionId, principal }: UpstreamRequest): UpstreamResponse {
@@ -263,6 +263,11 @@ function refuseMedia(headers: Record<string, string>): UpstreamResponse | undefi
   if (!/^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '')) return refuse.contentType();
   if (accepts(headers, 'application/json') && accepts(headers, 'text/event-stream')) return undefined;
   return refuse.acceptPost();
+}
+
+/** Whether the agent's revision knows priming events. */
+function mayPrime(headers: Record<string, string>): boolean {
+  return (headers['mcp-protocol-version'] ?? '') >= PRIMING_SINCE;
 }
 
 function knowsVersion(headers: Record<string, string>): boolean {

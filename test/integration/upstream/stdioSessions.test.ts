@@ -101,6 +101,61 @@ describe('a session', () => {
   });
 });
 
+describe('an agent that reconnects', () => {
+  it('finds the process as it left it, however often its streams break', async () => {
+    const world = stdioWorld();
+    const { sessionId, pid } = await world.initialize();
+    for (let round = 0; round < 5; round += 1) {
+      const stream = new EventReader(await world.get(sessionId));
+      const call = await world.send(
+        request(round, 'progress', { steps: 50, everyMs: 1, _meta: { progressToken: round } }),
+        sessionId,
+      );
+      call.body!.destroy();
+      stream.leave();
+      await until(async () => {
+        const again = await world.get(sessionId);
+        again.body?.destroy();
+        return again.status === 200;
+      });
+    }
+    expect((await world.post(request('p', 'pid'), sessionId)).json.result).toEqual({ pid });
+    expect(world.events.filter(({ kind }) => kind === 'started')).toHaveLength(1);
+  });
+});
+
+describe('agents of different principals', () => {
+  it('cannot crowd each other out: whoever wants more than its share takes it from itself', async () => {
+    expectNothingLeft();
+    const world = stdioWorld([], { limits: { maxSessions: 4, maxSessionsPerPrincipal: 3 } });
+    const quiet = await world.initialize('2025-11-25', { principal: 'g_quiet' });
+    const busy = [];
+    for (let count = 0; count < 6; count += 1) busy.push(await world.initialize('2025-11-25', { principal: 'g_busy' }));
+    const statuses = await Promise.all(
+      [quiet, ...busy].map(async ({ sessionId }) => (await world.post(request(1, 'ping'), sessionId)).status),
+    );
+    expect(statuses).toEqual([200, 404, 404, 404, 200, 200, 200]);
+    // One that comes later gets its place from whoever has most.
+    const late = await world.initialize('2025-11-25', { principal: 'g_late' });
+    expect((await world.post(request(1, 'ping'), late.sessionId)).status).toBe(200);
+    expect((await world.post(request(2, 'ping'), quiet.sessionId)).status).toBe(200);
+    const left = await Promise.all(
+      busy.slice(3).map(async ({ sessionId }) => (await world.post(request(2, 'ping'), sessionId)).status),
+    );
+    expect(left.sort()).toEqual([200, 200, 404]);
+  });
+
+  it('do not find each other’s sessions', async () => {
+    const world = stdioWorld();
+    const { sessionId } = await world.initialize('2025-11-25', { principal: 'g_1' });
+    for (const method of ['GET', 'DELETE'] as const) {
+      expect((await world.open({ method, sessionId, principal: 'g_2' })).status).toBe(404);
+    }
+    expect((await world.open({ ...bodyOf(request(1, 'ping')), sessionId, principal: 'g_2' })).status).toBe(404);
+    expect((await world.post(request(1, 'ping'), sessionId)).status).toBe(200);
+  });
+});
+
 describe('what is refused', () => {
   it.each([
     ['another content type', 415, { 'content-type': 'text/plain' }],

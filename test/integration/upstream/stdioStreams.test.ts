@@ -1,5 +1,6 @@
 // The GET stream of a stdio server's session: what it carries, resuming it, and agents that read slowly or not at all.
 import { describe, expect, it } from 'vitest';
+import { SseReader } from '../../../src/core/sse.ts';
 import { expectNothingLeft } from '../../support/leaks.ts';
 import { answerOf, EventReader, request, stdioWorld } from '../../support/stdioWorld.ts';
 import { until } from '../../support/until.ts';
@@ -58,6 +59,54 @@ describe('the GET stream', () => {
     await world.post(request(3, 'notify', { count: 2 }), sessionId);
     const indexes = (await resumed.has(8)).map((message) => message.params?.index);
     expect(indexes).toEqual([4, 5, 6, 7, 8, 9, 0, 1]);
+  });
+
+  it('is primed, so that an agent that is cut before the first message loses none', async () => {
+    const world = stdioWorld();
+    const { sessionId } = await world.initialize();
+    const { body } = await world.get(sessionId, version);
+    const [, id] = /^id: (\S+)\ndata: \n\n$/.exec(String(body!.read())) ?? [];
+    await world.post(request(1, 'say', { messages: [{ method: 'notifications/early' }] }), sessionId);
+    body!.destroy();
+    const resumed = new EventReader(await world.get(sessionId, { ...version, 'last-event-id': id! }));
+    expect(await resumed.has(1)).toMatchObject([{ method: 'notifications/early' }]);
+    resumed.leave();
+    const plain = new EventReader(await world.get(sessionId, { 'mcp-protocol-version': '2025-06-18' }));
+    expect(plain.events).toEqual([]);
+    plain.leave();
+  });
+
+  it('resumed across restarts of the server, cut at any byte, gives each message once', async () => {
+    const world = stdioWorld();
+    const { sessionId } = await world.initialize();
+    const indexes: number[] = [];
+    let lastId = '';
+    // Cuts at bytes that fall into heads, data and ends of events.
+    for (const [round, cutAfter] of [17, 40, 95, 131, 260, 402].entries()) {
+      const headers = { ...version, ...(lastId === '' ? {} : { 'last-event-id': lastId }) };
+      const { body } = await world.get(sessionId, headers);
+      const messages = Array.from({ length: 3 }, (_, at) => ({
+        method: 'notifications/x',
+        params: { index: round * 3 + at },
+      }));
+      await world.post(request(round, 'say', { messages }), sessionId);
+      world.upstream.restart('a test wants it');
+      await world.post(request('up', 'ping'), sessionId);
+      const reader = new SseReader({
+        maxEventBytes: 10_000,
+        onEvent: ({ id, data }) => {
+          lastId = id ?? lastId;
+          if (data !== '') indexes.push((JSON.parse(data) as { params: { index: number } }).params.index);
+        },
+      });
+      reader.push((body!.read() as Buffer).subarray(0, cutAfter));
+      body!.destroy();
+    }
+    const rest = new EventReader(await world.get(sessionId, { ...version, 'last-event-id': lastId }));
+    await until(() => indexes.length + rest.messages.length === 18);
+    const all = [...indexes, ...rest.messages.map(({ params }) => params!.index)];
+    expect(all).toEqual(Array.from({ length: 18 }, (_, index) => index));
+    rest.leave();
   });
 
   it('of a stream of a call resumes that stream only, up to its answer and end', async () => {
