@@ -24,7 +24,7 @@ export async function askUpstream(
   call: Call,
 ): Promise<UpstreamResponse> {
   const beginsSession = call.isInitialize && !call.isSse;
-  const headers = towardsUpstream(call.isInitialize ? withoutSession(sent) : sent, auth);
+  const headers = towardsUpstream(call.isInitialize || call.era === 'modern' ? withoutSession(sent) : sent, auth);
   const asker = { headers, signal, principal: principal.id };
   const addresses = auth === 'upstream' ? addressesOf(upstream.url, urls, request) : undefined;
   if (call.metadata) {

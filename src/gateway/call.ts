@@ -88,7 +88,8 @@ export async function readCall(
       ...summarise(message),
       ...('params' in message && message.params !== undefined ? { params: message.params } : {}),
     })),
-    ...session,
+    // The modern era has no sessions: a stale id beside such a request means nothing (2026-07-28).
+    ...(body.era === 'modern' && sseSession === undefined ? {} : session),
   };
 }
 

@@ -184,6 +184,22 @@ describe('sessions', () => {
     expect(world.upstream.heard[0]).not.toHaveProperty('sessionId');
   });
 
+  it('are nothing to a request of the modern era: an id beside it is not looked up, and does not reach the server', async () => {
+    const world = await issuing();
+    await post(world, initialize);
+    const other = await world.grantFor({}, { name: 'other' });
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
+    const modern = request('tools/list', { _meta });
+    for (const id of ['session-1', 'stale']) {
+      const answer = await post({ ...world, token: other.token }, modern, { headers: { 'mcp-session-id': id } });
+      expect(answer.status).toBe(200);
+    }
+    for (const heard of world.upstream.heard.slice(1)) {
+      expect(heard).not.toHaveProperty('sessionId');
+      expect(heard.headers).not.toHaveProperty('mcp-session-id');
+    }
+  });
+
   it('are forgotten with their DELETE, and with a 404 of the server', async () => {
     const world = await issuing();
     const headers = { 'mcp-session-id': 'session-1' };
