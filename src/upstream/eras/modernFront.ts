@@ -171,9 +171,8 @@ export class ModernFront {
       return invalid(`inputResponses: nothing was asked as ${JSON.stringify(stranger.slice(0, 80))}`);
     if (!Object.values(responses).every(isJsonObject)) return invalid('each of inputResponses must be an object');
 
-    call.round += 1; // From here on the state is spent.
     held.timer.cancel();
-    this.#held.delete(verified.call);
+    this.#held.delete(verified.call); // From here on the state is spent.
     const answers = new Map(
       Object.keys(responses).map((key) => [key, memberText(memberText(params, 'inputResponses')!, key)!]),
     );

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../../../src/core/errors.ts';
 import type { JsonObject } from '../../../../src/core/json.ts';
@@ -12,6 +13,7 @@ import { FakeClock } from '../../../support/fakeClock.ts';
 import { FakeLegacyServer } from '../../../support/fakeLegacyServer.ts';
 import { modernRequest } from '../../../support/modernAgent.ts';
 import { answerOf, EventReader, request } from '../../../support/stdioWorld.ts';
+import { until } from '../../../support/until.ts';
 
 type Answer = (request: UpstreamRequest, method: string) => UpstreamResponse | Promise<UpstreamResponse>;
 
@@ -145,6 +147,53 @@ describe('EraBridge', () => {
       expect((await between.forward(legacy('initialize', initialize))).status).toBe(200);
     }
     expect((await between.forward(legacy('tools/list', {}, 'alice', session))).status).toBe(404);
+  });
+
+  it('feeds a session from one listen stream, opened again for other wishes and when it breaks off', async () => {
+    const capabilities = { tools: { listChanged: true }, resources: { subscribe: true } };
+    const streams: { sent: UpstreamRequest; body: PassThrough }[] = [];
+    const server = new Scripted((sent, method) => {
+      if (method === 'initialize') return refuse.protocolVersion();
+      if (method !== 'subscriptions/listen') return resultOf(sent, { ...discovered, capabilities });
+      const [message] = sent.messages as unknown as [{ id: string; params: { notifications: object } }];
+      const body = new PassThrough();
+      sent.signal.addEventListener('abort', () => body.destroy());
+      streams.push({ sent, body });
+      const params = { notifications: message.params.notifications };
+      tell(body, 'notifications/subscriptions/acknowledged', params, message.id);
+      return { status: 200, headers: { 'content-type': 'text/event-stream' }, body };
+    });
+    const tell = (body: PassThrough, method: string, params: object, id = 's'): void => {
+      const _meta = { 'io.modelcontextprotocol/subscriptionId': id };
+      body.write(`data: ${JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, _meta } })}\n\n`);
+    };
+    const clock = new FakeClock();
+    const between = bridge(server, clock);
+    const sessionId = (await between.forward(legacy('initialize', initialize))).headers['mcp-session-id']!;
+    const ready = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    const own = { era: 'legacy', principal: 'alice', headers: {}, sessionId } as const;
+    await between.forward(postOf(ready, { ...own, signal: aSignal() }));
+    const headers = { accept: 'text/event-stream' };
+    const stream = new EventReader(
+      await between.forward({ method: 'GET', messages: [], ...own, headers, signal: aSignal() }),
+    );
+    const subscribed = await answerOf(
+      await between.forward(legacy('resources/subscribe', { uri: 'a://b' }, 'alice', sessionId)),
+    );
+    expect(subscribed.json.result).toEqual({});
+    expect(streams).toHaveLength(2);
+    expect(streams[0]?.sent.signal.aborted).toBe(true);
+    expect(JSON.stringify(streams[1]?.sent.messages)).toContain('"resourceSubscriptions":["a://b"]');
+    tell(streams[1]!.body, 'notifications/resources/updated', { uri: 'a://b' });
+    expect(await stream.has(1)).toEqual([
+      { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'a://b' } },
+    ]);
+    streams[1]!.body.destroy();
+    await until(() => (clock.advance(1_000), streams.length === 3));
+    tell(streams[2]!.body, 'notifications/tools/list_changed', {});
+    expect((await stream.has(2))[1]).toEqual({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+    await between.forward({ method: 'DELETE', messages: [], ...own, signal: aSignal() });
+    await until(() => streams[2]!.sent.signal.aborted);
   });
 
   it('refuses a server’s kinds of results that an agent cannot read, and says which', async () => {

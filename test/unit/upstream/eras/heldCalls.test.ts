@@ -121,7 +121,11 @@ describe('a call that waits for its agent', () => {
     const { result: asked } = await call('ask');
     const { result: again } = await call('ask', { requestState: asked.requestState, inputResponses: {} });
     expect(again).toMatchObject({ resultType: 'input_required', inputRequests: { 'elicitation-1': {} } });
-    expect(again.requestState).not.toBe(asked.requestState);
+    const inputResponses = { 'elicitation-1': yes };
+    const old = await call('ask', { requestState: asked.requestState, inputResponses });
+    expect(old).toMatchObject({ status: 400, error: { code: -32602 } });
+    const { result } = await call('ask', { requestState: again.requestState, inputResponses });
+    expect(result.resultType).toBe('complete');
   });
 
   it('is cancelled at the server when its agent does not come back in time', async () => {
