@@ -22,6 +22,8 @@ export type ReturnLimits = {
   /** Delays between two attempts grow from the first to the second. */
   baseMs: number;
   maxDelayMs: number;
+  /** How often a session is begun anew for one request, where the server is restarted again meanwhile; then it is 404. */
+  maxReturns: number;
   /** Requests that wait at the same time; one more gets 503 at once. */
   maxWaiting: number;
   /** Sessions remembered; the one unused for longest is forgotten, and its agent hears 404 after a restart. */
@@ -35,6 +37,7 @@ export const returnLimits: ReturnLimits = {
   streamWaitMs: 10 * 60_000,
   baseMs: 100,
   maxDelayMs: 1_000,
+  maxReturns: 5,
   maxWaiting: 256,
   maxSessions: 1_000,
   maxEventBytes: 64 * 1024 * 1024,
@@ -119,13 +122,14 @@ export class ReturningUpstream implements Upstream {
 
   /** To the session as the server knows it; one that it does not know is begun anew first, and then it is sent again. */
   async #sendOn(session: HttpSession, request: UpstreamRequest, waitMs?: number): Promise<UpstreamResponse> {
-    await session.returning;
-    const { returns } = session;
-    const answer = await this.#sendIn(session, request, waitMs);
-    if (answer.status !== 404) return answer;
-    if (session.returns === returns && !(await this.#return(session, request))) return answer;
-    answer.body?.destroy();
-    return this.#sendIn(session, request);
+    for (let times = 1; ; times += 1) {
+      await session.returning;
+      const { returns } = session;
+      const answer = await this.#sendIn(session, request, waitMs);
+      if (answer.status !== 404 || times > this.#limits.maxReturns) return answer;
+      if (session.returns === returns && !(await this.#return(session, request))) return answer;
+      answer.body?.destroy();
+    }
   }
 
   async #sendIn(session: HttpSession, request: UpstreamRequest, waitMs?: number): Promise<UpstreamResponse> {
@@ -210,6 +214,8 @@ export class ReturningUpstream implements Upstream {
     };
     const answer = await post(session.initialize);
     const result = await firstAnswer(answer);
+    // Restarted again in the same breath: nothing is known of what it would have said, so the session stays.
+    if (answer.body?.errored) throw failed('CONNECTION_CLOSED', 'the server ended while it began the session anew');
     const version = result?.['protocolVersion'];
     const spoken = asker.headers['mcp-protocol-version'];
     // The agent goes on with what was agreed before; where the server wants something else, the agent has to begin anew.

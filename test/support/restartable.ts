@@ -15,6 +15,8 @@ export type RestartableOptions = {
   /** Ids of its sessions, in order; absent: unique ones. */
   nextId?: () => string;
   version?: () => string;
+  /** A call for a session it does not know is answered after this. */
+  beforeUnknown?: (heard: Heard) => Promise<void>;
   /** Called instead of the usual answer of a `tools/call`. */
   onCall?: (heard: Heard, response: ServerResponse) => void;
 };
@@ -68,6 +70,11 @@ export class Restartable {
     await closed;
   }
 
+  /** As a restart leaves it, without one. */
+  forget(): void {
+    this.#sessions = new Set();
+  }
+
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
@@ -97,6 +104,7 @@ export class Restartable {
     const heard: Heard = { method: request.method ?? '', session, body };
     this.heard.push(heard);
     if (body.method === 'initialize') return this.#initialize(heard, response);
+    if (session !== undefined && !this.#sessions.has(session)) await this.#options.beforeUnknown?.(heard);
     if (session === undefined || !this.#sessions.has(session))
       return refuse(response, session === undefined ? 400 : 404);
     if (request.method === 'GET') {

@@ -130,6 +130,20 @@ describe('a session whose server was restarted', () => {
     expect(taken.filter(({ body }) => body.method === 'tools/call')).toHaveLength(20);
   });
 
+  it('is not begun anew again for a call that hears late that it was gone', async () => {
+    let isAnswered = (): void => {};
+    const answered = new Promise<void>((resolve) => (isAnswered = resolve));
+    const world = await aWorld({ beforeUnknown: async ({ body }) => void (body.id === 'late' && (await answered)) });
+    const session = await begin(world);
+    await world.server.restart();
+    const late = send(world, call('late'), { session });
+    await until(() => world.server.heard.some(({ body }) => body.id === 'late'));
+    expect((await send(world, call('first'), { session })).status).toBe(200);
+    isAnswered();
+    expect((await late).status).toBe(200);
+    expect(world.server.sessions).toHaveLength(1);
+  });
+
   it('tells its agent on its stream, which stays open, that lists may have changed', async () => {
     expectNothingLeft();
     const world = await aWorld();
@@ -181,6 +195,31 @@ describe('a session whose server was restarted', () => {
     expect((await send(world, undefined, { method: 'DELETE', session })).status).toBe(200);
     expect((await send(world, call(), { session })).status).toBe(404);
     expect(world.server.methods().filter((method) => method === 'initialize')).toHaveLength(1);
+  });
+
+  it('goes on where the server is restarted again while the session is begun anew', async () => {
+    const world = await aWorld();
+    const session = await begin(world);
+    await world.server.restart();
+    let more = 2;
+    world.upstream.onEvent(({ kind }) => {
+      if (kind === 'returned' && more > 0) world.server.forget();
+      if (kind === 'returned') more -= 1;
+    });
+    const answered = await send(world, call('mine'), { session });
+    expect([answered.status, JSON.parse(await textOf(answered))]).toMatchObject([200, { id: 'mine' }]);
+    expect(more).toBe(-1);
+  });
+
+  it('is lost where the server forgets it again and again', async () => {
+    const world = await aWorld({}, { maxReturns: 3 });
+    const session = await begin(world);
+    world.upstream.onEvent(({ kind }) => {
+      if (kind === 'returned') world.server.forget();
+    });
+    await world.server.restart();
+    expect((await send(world, call('mine'), { session })).status).toBe(404);
+    expect(world.server.methods().filter((method) => method === 'initialize')).toHaveLength(1 + 3);
   });
 
   it('can be ended by its agent, though the new server never heard of it', async () => {
