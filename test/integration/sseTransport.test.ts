@@ -117,6 +117,9 @@ describe('the message endpoint', () => {
     const foreign = await post({ ...world, token: other.token }, ping, { path: path! });
     expect(foreign.status).toBe(404);
     expect(world.audit.records.at(-1)).toMatchObject({ kind: 'refused', why: 'foreign-session' });
+    // Not even by beginning anew, which an agent may do beside any session id.
+    const begins = request('initialize', { protocolVersion: '2024-11-05', capabilities: {} });
+    expect((await post({ ...world, token: other.token }, begins, { path: path! })).status).toBe(404);
     expect((await post(world, ping, { path: path! })).status).toBe(202);
     await until(() => text.includes('"result":{}'));
     for (const off of [

@@ -94,6 +94,20 @@ describe('an old agent in front of a server of the newer transport', () => {
     expect((await agent.send({ id: 2, method: 'ping' })).status).toBe(404);
   });
 
+  it('takes the calls that still run away from it when it leaves', async () => {
+    let running: ServerResponse | undefined;
+    const { server, agents } = await aWorld((_id, response) => (running = response));
+    const agent = await open(agents);
+    await agent.send({ id: 1, method: 'initialize', params });
+    await until(() => server.sessions.length === 1 && agent.messages().length === 1);
+    await agent.send({ id: 2, method: 'tools/call', params: { name: 'x' } });
+    await until(() => running !== undefined);
+    const gone = once(running!, 'close');
+    agent.leave();
+    await gone;
+    expect(running!.writableEnded).toBe(false);
+  });
+
   it('hears of calls that the server breaks off, and of those that it refuses, under their ids', async () => {
     const { server, agents } = await aWorld((id, response) => {
       if (id === 'broken') return void response.socket?.destroy();
