@@ -1,7 +1,6 @@
 // The keys of issuers for all tunnels of a helper, fetched only where the policy has an entry for it.
 import type { Clock } from '../core/clock.ts';
 import { IssuerKeys } from '../identity/jwt/issuerKeys.ts';
-import type { FetchSeams } from '../identity/publicDocument.ts';
 import { mayDial } from '../policy/destinations.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 
@@ -12,7 +11,6 @@ export function makeIssuerKeys(
   policy: Pick<PolicyStore, 'current'>,
   clock: Clock,
   log: (message: string) => void,
-  fetching?: FetchSeams,
 ): IssuerKeys {
   return new IssuerKeys({
     clock,
@@ -21,6 +19,5 @@ export function makeIssuerKeys(
       const verdict = mayDial(policy.current, { service, host });
       return verdict.kind === 'allow' ? undefined : verdict.reason;
     },
-    ...(fetching ? { fetching } : {}),
   });
 }
