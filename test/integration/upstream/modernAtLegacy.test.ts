@@ -1,15 +1,20 @@
 // Agents of 2026-07-28 (SDK v2) at servers that speak only older eras, over HTTP and stdio.
-import { describe, expect, it, vi } from 'vitest';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Client } from '@modelcontextprotocol/client';
 import {
   commandUpstream,
   eraWorld,
   everything,
   fixtureUpstream,
+  httpUpstreamAt,
   modernAgent,
   type EraWorld,
   type Way,
 } from '../../support/eraWorld.ts';
+import type { Upstream } from '../../../src/upstream/upstream.ts';
 import { until } from '../../support/until.ts';
 
 const capabilities = { sampling: {}, elicitation: {}, roots: {} };
@@ -145,13 +150,41 @@ describe.each<Way>(['http', 'stdio'])('a modern agent at a server of an older er
   });
 });
 
-describe('a modern agent at server-everything', () => {
-  it('uses its tools, samples and elicits for it', async () => {
-    const { url } = await eraWorld(commandUpstream([process.execPath, everything, 'stdio']));
+describe.each<Way>(['stdio', 'http'])('a modern agent at server-everything over %s', (way) => {
+  it('uses its tools, and samples for it', async () => {
+    const server =
+      way === 'stdio' ? commandUpstream([process.execPath, everything, 'stdio']) : await everythingOverHttp();
+    const { url } = await eraWorld(server);
     const client = await modernAgent(url, capabilities, answering);
     expect(await callText(client, 'echo', { message: 'hello' })).toBe('Echo: hello');
     const { tools } = await client.listTools();
     const sampling = tools.find(({ name }) => /sampl/i.test(name))!;
     expect(await callText(client, sampling.name, { prompt: 'x', maxTokens: 10 })).toMatch(/Paris/);
+    const { resources } = await client.listResources();
+    expect((await client.readResource({ uri: resources[0]!.uri })).contents).toHaveLength(1);
   });
 });
+
+/** On a port of its own; ended with the test. */
+async function everythingOverHttp(): Promise<Upstream> {
+  const finder = createServer().listen(0, '127.0.0.1');
+  await once(finder, 'listening');
+  const { port } = finder.address() as AddressInfo;
+  finder.close();
+  await once(finder, 'close');
+  const child = spawn(process.execPath, [everything, 'streamableHttp'], {
+    env: { ...process.env, PORT: `${port}` },
+    stdio: 'ignore',
+  });
+  onTestFinished(async () => {
+    if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'close');
+  });
+  const url = `http://localhost:${port}/mcp`;
+  const answers = (): Promise<boolean> =>
+    fetch(url, { method: 'OPTIONS' }).then(
+      () => true,
+      () => false,
+    );
+  await until(answers, 20_000);
+  return httpUpstreamAt(url);
+}
