@@ -2,6 +2,7 @@
 // the session no more.
 import { legacyRevisions } from '../../mcp/revisions.ts';
 import type { Upstream, UpstreamResponse } from '../upstream.ts';
+import { refuseStatus } from './httpRefusal.ts';
 import { carriedHeaders, postOf } from './spoken.ts';
 
 /** The server does not know the session any more: what was just asked was not carried out. */
@@ -46,6 +47,7 @@ export class BackConnection {
       postOf(text, { era: 'legacy', principal, signal, headers, sessionId: this.#sessionId }),
     );
     this.#refuseGone(answer);
+    refuseStatus(answer);
     if (answer.status >= 400 && answer.status < 500) this.#options.onRefused();
     this.#sessionId ??= answer.headers['mcp-session-id'];
     return answer;

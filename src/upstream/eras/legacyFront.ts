@@ -5,6 +5,7 @@ import type { Clock, Random } from '../../core/clock.ts';
 import { refuse } from '../answers.ts';
 import { StdioUpstream } from '../stdioUpstream.ts';
 import type { Upstream, UpstreamRequest, UpstreamResponse } from '../upstream.ts';
+import type { HttpRefusal } from './httpRefusal.ts';
 import { ModernServerPipe, type Accompanying } from './modernServerPipe.ts';
 
 export const legacyFrontLimits = {
@@ -45,8 +46,12 @@ export class LegacyFront {
     if (!own) return request.sessionId === undefined ? withoutSession(request) : refuse.unknownSession();
     this.#own.delete(request.principal); // Moves it to the young end.
     this.#own.set(request.principal, own);
-    own.latest = { headers: request.headers, note: request.note };
-    return own.sessions.forward(request);
+    let refused: HttpRefusal | undefined;
+    own.latest = { headers: request.headers, note: request.note, onRefused: (refusal) => (refused = refusal) };
+    const answer = await own.sessions.forward(request);
+    if (!refused || request.messages.length !== 1) return answer;
+    answer.body?.destroy();
+    return (refused as HttpRefusal).response;
   }
 
   /** Ends every session: its agent is told by a 404 to begin anew. */

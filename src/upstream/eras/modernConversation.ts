@@ -4,6 +4,7 @@ import { TunnelError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { memberText } from '../../mcp/jsonEdit.ts';
 import type { TranslatedForm, Upstream } from '../upstream.ts';
+import { refuseStatus } from './httpRefusal.ts';
 import { carriedHeaders, postOf, spokenIn, type Spoken } from './spoken.ts';
 import { headerParameters, modernHeaders, parameterHeaders, type HeaderParameter } from './modernHeaders.ts';
 import { rpcCode } from '../../mcp/rpcErrors.ts';
@@ -35,7 +36,7 @@ export class ModernConversation {
     this.#principal = principal;
   }
 
-  /** Throws `UPSTREAM_*`, `LIMIT`, `CANCELLED`. */
+  /** Throws `UPSTREAM_*`, `LIMIT`, `CANCELLED`, and {@link HttpRefusal}. */
   async ask(ask: ModernAsk): Promise<Outcome> {
     const { id, method, params, headers, signal, note, onNotification } = ask;
     const text = messageText(id, method, params);
@@ -53,6 +54,7 @@ export class ModernConversation {
         },
       }),
     );
+    refuseStatus(answer);
     for await (const spoken of spokenIn(answer)) {
       const { message } = spoken;
       note?.({ direction: 'server-to-agent', text: spoken.text });

@@ -14,6 +14,7 @@ import type { BackSession } from './backSession.ts';
 import { BackSessions } from './backSessions.ts';
 import { honouredFilter, listenLimits, type Listener } from './changeListeners.ts';
 import { discoverResult } from './handshakes.ts';
+import { HttpRefusal } from './httpRefusal.ts';
 import { ModernOutlet } from './modernOutlet.ts';
 import { readModernRequest, refused, type ModernRequest } from './modernRequest.ts';
 import { legacyParams } from './requestForms.ts';
@@ -79,7 +80,13 @@ export class ModernFront {
     if (asked.values['inputResponses'] !== undefined || asked.values['requestState'] !== undefined) {
       return this.#retry(request, asked);
     }
-    const session = await this.#sessions.for(request.principal, asked, request.headers);
+    let session: BackSession | undefined;
+    try {
+      session = await this.#sessions.for(request.principal, asked, request.headers);
+    } catch (error) {
+      if (error instanceof HttpRefusal) return error.response;
+      throw error;
+    }
     if (!session) return refuse.tooManySessions(asked.id);
     try {
       if (asked.method === 'server/discover') return discovered(asked, session);
@@ -125,7 +132,7 @@ export class ModernFront {
         if (!other) throw error;
         await begin(other);
       })
-      .catch((error: unknown) => outlet.fail(asTunnelError(error)))
+      .catch((error: unknown) => failed(outlet, error))
       .finally(() => current && this.#sessions.released(current.session));
     return outlet.response;
   }
@@ -179,7 +186,7 @@ export class ModernFront {
     const outlet = this.#outlet(request, () => this.#left(session, call));
     const questions = new Map([...call.questions].filter(([key]) => answers.has(key)));
     call.resume({ outlet, agentId: JSON.stringify(id), note: request.note, answered: answers.keys() });
-    session.answer(questions, answers).catch((error: unknown) => outlet.fail(asTunnelError(error)));
+    session.answer(questions, answers).catch((error: unknown) => failed(outlet, error));
     return outlet.response;
   }
 
@@ -196,7 +203,7 @@ export class ModernFront {
     const listener: Listener = { id: JSON.stringify(asked.id), filter, outlet };
     session.addListener(listener).catch((error: unknown) => {
       session.removeListener(listener);
-      outlet.fail(asTunnelError(error));
+      failed(outlet, error);
     });
     return outlet.response;
   }
@@ -224,6 +231,11 @@ export class ModernFront {
 function discovered({ id }: ModernRequest, session: BackSession): UpstreamResponse {
   const text = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${discoverResult(session.initialized)}}`;
   return jsonAnswer(200, Buffer.from(text));
+}
+
+function failed(outlet: ModernOutlet, error: unknown): void {
+  if (error instanceof HttpRefusal) outlet.refuse(error.response);
+  else outlet.fail(asTunnelError(error));
 }
 
 function asTunnelError(error: unknown): TunnelError {

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Clock, TimerHandle } from '../../core/clock.ts';
+import { TunnelError } from '../../core/errors.ts';
 import { formatSse } from '../../core/sse.ts';
 import { jsonAnswer } from '../answers.ts';
 import { stdioLimits } from '../stdioLimits.ts';
@@ -59,6 +60,14 @@ export class ModernOutlet {
     this.#end();
     if (this.#body) this.#body.end(eventOf(text));
     else this.#settle.resolve(jsonAnswer(status, Buffer.from(text)));
+  }
+
+  /** Another answer than a message; a stream that has begun is broken off. */
+  refuse(response: UpstreamResponse): void {
+    if (this.#body) return this.fail(new TunnelError('UPSTREAM_EXITED', 'the server refused the rest of the call'));
+    if (this.#over) return;
+    this.#end();
+    this.#settle.resolve(response);
   }
 
   /** There is no answer: a stream that has begun is broken off. */

@@ -17,6 +17,7 @@ import type { MessagePipe } from '../messagePipe.ts';
 import type { TranslatedForm, Upstream } from '../upstream.ts';
 import { legacyError } from './errorForms.ts';
 import { initializeResult, modernCapabilities, negotiated } from './handshakes.ts';
+import { HttpRefusal } from './httpRefusal.ts';
 import { InputFailure, inputLimits, InputRounds } from './inputRounds.ts';
 import { ModernConversation, type Outcome } from './modernConversation.ts';
 import { modernParams, type Envelope } from './requestForms.ts';
@@ -38,7 +39,12 @@ export type ModernServerPipeOptions = {
 };
 
 /** What belongs to one POST of the agent besides its messages. */
-export type Accompanying = { headers: Record<string, string>; note?: ((form: TranslatedForm) => void) | undefined };
+export type Accompanying = {
+  headers: Record<string, string>;
+  note?: ((form: TranslatedForm) => void) | undefined;
+  /** The server refused it by HTTP: so is the agent’s POST, where it has no answer yet. */
+  onRefused?: (refusal: HttpRefusal) => void;
+};
 
 type Running = { method: string; params: string; values: JsonObject; signal: AbortSignal } & Accompanying;
 
@@ -115,8 +121,12 @@ export class ModernServerPipe implements MessagePipe {
     const controller = new AbortController();
     this.#running.set(id, controller);
     const signal = AbortSignal.any([controller.signal, this.#lifetime.signal]);
-    this.#serve({ method, params, values, signal, ...this.#options.accompanying() })
-      .catch((error: unknown) => this.#failureText(error))
+    const accompanying = this.#options.accompanying();
+    this.#serve({ method, params, values, signal, ...accompanying })
+      .catch((error: unknown) => {
+        if (error instanceof HttpRefusal) accompanying.onRefused?.(error);
+        return this.#failureText(error);
+      })
       .then(async (answer) => {
         if (this.#running.get(id) === controller) this.#running.delete(id);
         if (!signal.aborted) await this.#write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},${answer}}`);
@@ -257,7 +267,7 @@ export class ModernServerPipe implements MessagePipe {
   async #write(text: string): Promise<void> {
     if (!this.stdout.writable) return;
     if (this.stdout.write(`${text.replaceAll(/[\r\n]/g, ' ')}\n`)) return;
-    await once(this.stdout, 'drain', { signal: this.#lifetime.signal });
+    await once(this.stdout, 'drain', { signal: this.#lifetime.signal }).catch(() => undefined); // It was ended.
   }
 
   #failureText(error: unknown): string {

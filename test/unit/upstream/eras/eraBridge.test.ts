@@ -149,6 +149,30 @@ describe('EraBridge', () => {
     expect((await between.forward(legacy('tools/list', {}, 'alice', session))).status).toBe(404);
   });
 
+  it.each(['legacy', 'modern'] as const)(
+    'passes on to an agent of the other era that a %s server wants credentials',
+    async (era) => {
+      const letsIn = (sent: UpstreamRequest): boolean => sent.headers['authorization'] === 'Bearer good';
+      const server = new Scripted((sent, method) => {
+        if (!letsIn(sent)) return { status: 401, headers: { 'www-authenticate': 'Bearer resource_metadata="x"' } };
+        if (method === 'server/discover') return era === 'modern' ? resultOf(sent, discovered) : refuse.noSession();
+        return method === 'initialize' && era === 'modern'
+          ? refuse.protocolVersion()
+          : resultOf(sent, { ...initialize, tools: [] });
+      });
+      const between = bridge(server);
+      const from = (headers: Record<string, string>, principal: string): UpstreamRequest => {
+        const asked = era === 'modern' ? legacy('initialize', initialize, principal) : modern('tools/list');
+        return { ...asked, principal, headers: { ...asked.headers, ...headers } };
+      };
+      for (const principal of ['first', 'second']) {
+        const refused = await between.forward(from({}, principal));
+        expect(refused).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer resource_metadata="x"' } });
+        expect((await between.forward(from({ authorization: 'Bearer good' }, principal))).status).toBe(200);
+      }
+    },
+  );
+
   it('feeds a session from one listen stream, opened again for other wishes and when it breaks off', async () => {
     const capabilities = { tools: { listChanged: true }, resources: { subscribe: true } };
     const streams: { sent: UpstreamRequest; body: PassThrough }[] = [];
