@@ -12,7 +12,9 @@ export type Comparison = {
   passed: number;
   failed: number;
   checks: number;
-  /** Differences that are no exception. */
+  /** Differences that are exceptions. */
+  excepted: number;
+  /** Those that are not. */
   differences: Difference[];
   /** Exceptions that did not show. */
   stale: string[];
@@ -38,11 +40,13 @@ export function compare(
   const known = exceptions.filter(
     (exception) => exception.upstream === upstream && exception.suites.includes(suite.name),
   );
+  const unknown = differences.filter(({ check }) => !known.some((exception) => exception.check === check));
   return {
     suite: suite.name,
     way,
     ...totals(tunnel),
-    differences: differences.filter(({ check }) => !known.some((exception) => exception.check === check)),
+    excepted: differences.length - unknown.length,
+    differences: unknown,
     stale: known.map(({ check }) => check).filter((check) => !differences.some((found) => found.check === check)),
   };
 }
@@ -67,7 +71,7 @@ function differencesOf(direct: Verdicts, tunnel: Verdicts): Difference[] {
 
 /** One line for each way, then every difference. */
 export function table(comparisons: readonly Comparison[]): string {
-  const lines = comparisons.map(({ suite, way, passed, failed, checks, differences }) =>
+  const lines = comparisons.map(({ suite, way, passed, failed, checks, excepted, differences }) =>
     [
       suite.padEnd(40),
       way.padEnd(24),
@@ -75,6 +79,7 @@ export function table(comparisons: readonly Comparison[]): string {
       `${failed} failed`.padStart(10),
       `${checks} checks`.padStart(11),
       differences.length === 0 ? '  identical' : `  ${differences.length} DIFFER`,
+      excepted === 0 ? '' : `(but for ${excepted} exceptions)`,
     ].join(' '),
   );
   const details = comparisons.flatMap(({ suite, way, differences, stale }) => [
