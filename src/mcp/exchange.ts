@@ -67,7 +67,7 @@ export type ExchangeFlag =
   | 'late'
   | 'keep-alive' // comments of ours stand between its events
   | 'endpoint' // the message endpoint that an HTTP+SSE stream announces is the public one
-  | 'remapped' // the server came back, and knows the session by another id
+  | 'remapped' // the server knows the session, or its calls, by other ids than the agent does
   | 'synthesised' // a message of ours stands in it: a list_changed after a return, an error where a stream broke off
   | 'translated' // agent and server speak different eras; the detail holds both forms
   | 'metadata'; // URLs in OAuth metadata name the public address

@@ -79,7 +79,7 @@ export const inspectorText = {
   late: 'the answer came after the agent had left',
   'keep-alive': 'comments keep the stream open',
   endpoint: 'the message endpoint is the public one',
-  remapped: 'the server came back under another session id',
+  remapped: 'the server knows it by another id',
   synthesised: 'a message of the tunnel stands in it',
   translated: 'translated between two revisions of MCP',
   metadata: 'URLs name the public address',

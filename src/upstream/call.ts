@@ -6,7 +6,7 @@ import type { RpcId } from '../mcp/message.ts';
 import type { AgentStream } from './agentStream.ts';
 import { jsonAnswer, sseAnswer } from './answers.ts';
 import type { SseBody } from './sseBody.ts';
-import type { UpstreamResponse } from './upstream.ts';
+import type { UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 export type CallOptions = {
   ids: readonly RpcId[];
@@ -18,6 +18,8 @@ export type CallOptions = {
   /** Whether the agent's revision knows priming events (2025-11-25 and later). */
   mayPrime: boolean;
   makeBody: () => SseBody;
+  /** Told when what follows is not what the server sent. */
+  mark: UpstreamRequest['mark'];
   /** Sends it again to a server that was started anew; absent where that might do something twice. */
   replay?: () => void;
 };
@@ -63,6 +65,12 @@ export class Call {
     this.#options.stream.send(bytes);
   }
 
+  /** A message of ours, as if the server had sent it. */
+  synthesise(bytes: Uint8Array): void {
+    this.#options.mark?.('synthesised');
+    this.message(bytes);
+  }
+
   answer(id: RpcId, bytes: Uint8Array): void {
     this.#waiting.delete(id);
     if (this.#phase === 'undecided' && this.#options.ids.length === 1) {
@@ -102,6 +110,7 @@ export class Call {
 
   /** The server is gone before it answered: each request that waits gets an error of its own. */
   interrupt(text: (id: RpcId) => string): void {
+    this.#options.mark?.('synthesised');
     for (const id of this.#waiting) this.answer(id, Buffer.from(text(id)));
   }
 

@@ -34,7 +34,13 @@ export type ModernServerOptions = Pick<ServerLifeOptions, 'open' | 'clock' | 'ra
 };
 
 /** One request, and what is needed to say it again. */
-type Asked = { call: ModernCall; bytes?: Uint8Array; replays: number; listening?: Listening };
+type Asked = {
+  call: ModernCall;
+  mark: UpstreamRequest['mark'];
+  bytes?: Uint8Array;
+  replays: number;
+  listening?: Listening;
+};
 /** A stream of notifications; `filter` is what the server granted, once it did. */
 type Listening = { filter: JsonObject | undefined; isAgain: boolean };
 
@@ -74,7 +80,7 @@ export class ModernServer {
   }
 
   /** Throws `UPSTREAM_START`. */
-  async post({ messages, body = Buffer.alloc(0), signal }: UpstreamRequest): Promise<UpstreamResponse> {
+  async post({ messages, body = Buffer.alloc(0), signal, mark }: UpstreamRequest): Promise<UpstreamResponse> {
     const [message] = messages;
     this.#running += 1;
     try {
@@ -84,7 +90,8 @@ export class ModernServer {
       const { maxPendingRequests } = this.#options.limits;
       if (this.#ids.size >= maxPendingRequests) return refuse.tooManyCalls(maxPendingRequests, message.id);
       if (!this.#life.hasRoom) return refuse.notReading(message.id);
-      return await this.#call(message, body, signal).response;
+      mark?.('remapped');
+      return await this.#call(message, body, signal, mark).response;
     } finally {
       this.#running -= 1;
       this.#used();
@@ -100,7 +107,12 @@ export class ModernServer {
     return this.#life.end();
   }
 
-  #call(request: RpcMessage & { kind: 'request' }, body: Uint8Array, signal: AbortSignal): ModernCall {
+  #call(
+    request: RpcMessage & { kind: 'request' },
+    body: Uint8Array,
+    signal: AbortSignal,
+    mark: UpstreamRequest['mark'],
+  ): ModernCall {
     const { clock, limits, replaysReads } = this.#options;
     const call: ModernCall = new ModernCall({
       clock,
@@ -112,7 +124,7 @@ export class ModernServer {
         this.#life.send(cancellation(lent, 'the agent closed the stream'));
       },
     });
-    const asked: Asked = { call, replays: 0 };
+    const asked: Asked = { call, mark, replays: 0 };
     const [lent, bytes] = this.#ids.lend(asked, request, body);
     if (request.method === 'subscriptions/listen') asked.listening = { filter: undefined, isAgain: false };
     if (asked.listening || (replaysReads && this.#reads.has(request))) asked.bytes = bytes;
@@ -191,6 +203,7 @@ export class ModernServer {
       const method = `notifications/${list}/list_changed`;
       const params = { _meta: { [metaKey.subscriptionId]: lent.id } };
       const text = JSON.stringify({ jsonrpc: '2.0', method, params });
+      lent.owner.mark?.('synthesised');
       lent.owner.call.message(restoredSubscription(lent, Buffer.from(text)));
     }
   }
@@ -208,6 +221,7 @@ export class ModernServer {
       this.#ids.forget(lent);
       const { rpc, sentence } = failures.SERVER_RESTARTED;
       const text = rpcErrorText(lent.request.id, rpc, sentence, { retryable: true });
+      asked.mark?.('synthesised');
       asked.call.answer(Buffer.from(text), rpc);
     }
   }

@@ -12,6 +12,7 @@ export type OwnServerOptions = Pick<ServerLifeOptions, 'open' | 'clock' | 'rando
 };
 
 export class OwnServer implements SessionServer {
+  readonly lendsIds = false;
   readonly canWait = true;
   readonly #greeting = new Greeting();
   readonly #asked = new ServerRequestIds();

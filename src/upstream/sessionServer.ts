@@ -10,6 +10,8 @@ export interface SessionServer {
   initialize(request: RpcMessage & { kind: 'request' }, body: Uint8Array, signal: AbortSignal): Promise<Initialised>;
   /** One message of the agent: a parsed copy, and its bytes. */
   send(message: RpcMessage, bytes: Uint8Array): void;
+  /** Whether it knows calls by other ids than the agent gave them. */
+  readonly lendsIds: boolean;
   /** Whether what it writes can be left unread while this session's agent reads slowly. */
   readonly canWait: boolean;
   /** What the server writes is left unread until {@link resume}; of no effect where it cannot wait. */

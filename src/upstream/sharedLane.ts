@@ -15,6 +15,7 @@ type Request = RpcMessage & { kind: 'request' };
 export const maxLaneSubscriptions = 1_000;
 
 export class SharedLane implements SessionServer {
+  readonly lendsIds = true;
   readonly canWait = false;
   readonly principal: string;
   readonly events: SessionServerEvents;

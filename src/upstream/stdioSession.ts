@@ -47,6 +47,7 @@ export class StdioSession {
   #server: SessionServer | undefined;
   readonly #store: EventStore;
   readonly #getStream: AgentStream;
+  #markGetStream: UpstreamRequest['mark'];
   readonly #streams = new Map<string, AgentStream>();
   /** Which call waits for the answer with this id. */
   readonly #calls = new Map<RpcId, Call>();
@@ -78,7 +79,7 @@ export class StdioSession {
       onOverlong: (error) => this.#failCalls(error, rpcCode.limitReached),
       onInterrupted: () => this.#interrupted(),
       onResumed: (changes) => {
-        for (const change of changes) this.#unrelated(Buffer.from(change));
+        for (const change of changes) this.#synthesise(Buffer.from(change));
       },
       onOver: (reason) => this.#close(reason),
     });
@@ -123,7 +124,9 @@ export class StdioSession {
     const lines = linesOf(request.messages, body);
     const send = (): void => request.messages.forEach((message, index) => server.send(message, lines[index]!));
     const replays = this.#options.replaysReads && requests.every((asked) => this.#reads.has(asked));
-    const call = requests.length === 0 ? undefined : this.#beginCall(requests, mayPrime, replays ? send : undefined);
+    const call =
+      requests.length === 0 ? undefined : this.#beginCall(requests, request.mark, mayPrime, replays ? send : undefined);
+    if (call && server.lendsIds) request.mark?.('remapped');
     send();
     for (const message of request.messages) this.#noteCancellation(message);
     this.#used();
@@ -131,7 +134,7 @@ export class StdioSession {
   }
 
   /** The GET stream, or after `Last-Event-ID` the rest of the stream that event came from. */
-  openStream(lastEventId: string | undefined, mayPrime: boolean): UpstreamResponse {
+  openStream(lastEventId: string | undefined, mayPrime: boolean, mark: UpstreamRequest['mark']): UpstreamResponse {
     if (this.#over) return refuse.unknownSession();
     if (lastEventId === undefined && this.#getStream.isRead) return refuse.secondStream();
     const from = lastEventId === undefined ? { stream: GET_STREAM, seq: undefined } : this.#store.parse(lastEventId);
@@ -139,6 +142,7 @@ export class StdioSession {
     if (!stream) return refuse.unknownEvent();
     const body = this.#makeBody();
     stream.attach(body, from.seq);
+    if (stream === this.#getStream) this.#markGetStream = mark;
     // An agent that is cut before the first message can come back for it, too.
     if (mayPrime && lastEventId === undefined) stream.prime();
     return sseAnswer(body, this.id);
@@ -176,7 +180,12 @@ export class StdioSession {
     }
   }
 
-  #beginCall(requests: readonly Request[], mayPrime: boolean, replay: (() => void) | undefined): Call {
+  #beginCall(
+    requests: readonly Request[],
+    mark: UpstreamRequest['mark'],
+    mayPrime: boolean,
+    replay: (() => void) | undefined,
+  ): Call {
     this.#posts += 1;
     const stream = new AgentStream(`p${this.#posts}`, this.#store);
     this.#forgetOldStreams();
@@ -190,6 +199,7 @@ export class StdioSession {
       jsonAnswerMs: this.#options.limits.jsonAnswerMs,
       mayPrime,
       makeBody: () => this.#makeBody(),
+      mark,
       ...(replay ? { replay } : {}),
     });
     for (const { id } of requests) this.#calls.set(id, call);
@@ -255,6 +265,14 @@ export class StdioSession {
     const heard = this.#getStream.isRead ? undefined : [...this.#calls.values()].findLast((call) => call.isHeard);
     if (heard) heard.message(bytes);
     else this.#getStream.send(bytes);
+  }
+
+  /** What the agent should hear of a server that came back. */
+  #synthesise(bytes: Uint8Array): void {
+    const heard = this.#getStream.isRead ? undefined : [...this.#calls.values()].findLast((call) => call.isHeard);
+    if (heard) return heard.synthesise(bytes);
+    if (this.#getStream.isRead) this.#markGetStream?.('synthesised');
+    this.#getStream.send(bytes);
   }
 
   #failCalls(error: TunnelError, code: number): void {

@@ -146,13 +146,13 @@ export class StdioUpstream implements Upstream {
     }
   }
 
-  #get({ headers, sessionId, principal }: UpstreamRequest): UpstreamResponse {
+  #get({ headers, sessionId, principal, mark }: UpstreamRequest): UpstreamResponse {
     if (!accepts(headers, 'text/event-stream')) return refuse.acceptGet();
     if (sessionId === undefined) return refuse.noStream();
     const session = this.#find(sessionId, principal);
     if (!session) return refuse.unknownSession(this.#gone.get(sessionId));
     if (!knowsVersion(headers)) return refuse.protocolVersion();
-    return session.openStream(headers['last-event-id'] || undefined, mayPrime(headers));
+    return session.openStream(headers['last-event-id'] || undefined, mayPrime(headers), mark);
   }
 
   #delete({ headers, sessionId, principal }: UpstreamRequest): UpstreamResponse {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { expectNothingLeft } from '../../support/leaks.ts';
 import { settableServer } from '../../support/serverSettings.ts';
-import { EventReader, notification, request, stdioWorld, type World } from '../../support/stdioWorld.ts';
+import { bodyOf, EventReader, notification, request, stdioWorld, type World } from '../../support/stdioWorld.ts';
 import { until } from '../../support/until.ts';
 
 const LISTS = { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { subscribe: true } };
@@ -48,6 +48,24 @@ describe('a server that was started again', () => {
       'notifications/prompts/list_changed',
       'notifications/message',
     ]);
+  });
+
+  it('has what the tunnel says in its place marked as the tunnel’s, and nothing else', async () => {
+    const server = await settableServer({ capabilities: LISTS });
+    const world = stdioWorld(server.flags);
+    const { sessionId, pid } = await world.initialize();
+    await world.post(notification('notifications/initialized'), sessionId);
+    const marks: Record<string, string[]> = { stream: [], died: [], served: [] };
+    const marking = (name: string) => ({ sessionId, mark: (flag: string) => void marks[name]!.push(flag) });
+    const stream = new EventReader(await world.open({ method: 'GET', ...marking('stream') }));
+    const died = world.open({ ...bodyOf(request(1, 'never')), ...marking('died') });
+    await until(async () => (await server.heard()).flat().some((line) => line.includes('never')));
+    process.kill(pid, 'SIGKILL');
+    await died;
+    await stream.has(1);
+    await world.open({ ...bodyOf(request(2, 'ping')), ...marking('served') });
+    expect(marks).toEqual({ stream: ['synthesised', 'synthesised'], died: ['synthesised'], served: [] });
+    stream.leave();
   });
 
   it('gets the calls that came while it was away, once each, in their order', async () => {

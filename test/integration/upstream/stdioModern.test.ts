@@ -55,7 +55,10 @@ describe('an agent of the modern era', () => {
     const body =
       '{"z":1.50, "method":"line","id" : "mine","jsonrpc":"2.0","params":{"_meta":{"progressToken":"t","io.modelcontextprotocol/protocolVersion":"2026-07-28", "io.modelcontextprotocol/clientCapabilities":{} },"id":"kept"}}';
     const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'line' };
-    const { json } = await answerOf(await world.open({ ...bodyOf(body), era: 'modern', headers }));
+    const marks: string[] = [];
+    const mark = (flag: string): void => void marks.push(flag);
+    const { json } = await answerOf(await world.open({ ...bodyOf(body), era: 'modern', headers, mark }));
+    expect(marks).toEqual(['remapped']);
     const line = body.replace('"id" : "mine"', '"id" : 1').replace('"progressToken":"t"', '"progressToken":1');
     expect(json).toEqual({ jsonrpc: '2.0', id: 'mine', result: { line } });
   });
