@@ -1,15 +1,17 @@
-// How often and how much at a time one principal may call: a token bucket that holds a minute's worth, and a count of
-// what runs. Refusals cost nothing, so an agent that waits as told gets through.
+// How often, how much at a time and how many bytes one principal may have: token buckets that hold a minute's worth, and
+// a count of what runs. Refusals cost nothing, so an agent that waits as told gets through. What was granted and turns
+// out to be larger (a batch, a long answer) is not cut off: the bucket goes below nothing, and the next call waits longer.
 import type { Clock } from '../core/clock.ts';
 import type { Limits } from './mergedPolicy.ts';
 
 /** Principals remembered; one with nothing running that called longest ago is forgotten (and starts afresh). */
 export const maxPrincipals = 10_000;
 
+export type CallLimits = Pick<Limits, 'requestsPerMinute' | 'maxConcurrent' | 'bytesPerMinute'>;
+
 export type Slot =
   /** `release` once the exchange has ended; a second time does nothing. */
-  | { kind: 'granted'; release: () => void }
-  | { kind: 'limited'; limit: 'requestsPerMinute' | 'maxConcurrent'; retryAfterMs: number };
+  { kind: 'granted'; release: () => void } | { kind: 'limited'; limit: keyof CallLimits; retryAfterMs: number };
 
 /** What to tell an agent that has too much running: nobody knows when one of its calls will end. */
 const RETRY_CONCURRENT_MS = 1_000;
@@ -17,7 +19,7 @@ const RETRY_CONCURRENT_MS = 1_000;
 /** Sums of fractions fall a hair short of a whole. */
 const ROUNDING = 1e-6;
 
-type Bucket = { left: number; atMs: number; running: number };
+type Bucket = { requests: number; bytes: number; atMs: number; running: number };
 
 export class RateLimiter {
   readonly #clock: Clock;
@@ -28,17 +30,17 @@ export class RateLimiter {
     this.#clock = clock;
   }
 
-  acquire(principal: string, limits: Pick<Limits, 'requestsPerMinute' | 'maxConcurrent'>): Slot {
-    const { requestsPerMinute, maxConcurrent } = limits;
-    const bucket = this.#refilled(principal, requestsPerMinute);
+  acquire(principal: string, limits: CallLimits): Slot {
+    const { requestsPerMinute, maxConcurrent, bytesPerMinute } = limits;
+    const bucket = this.#refilled(principal, limits);
     if (bucket.running >= maxConcurrent) {
       return { kind: 'limited', limit: 'maxConcurrent', retryAfterMs: RETRY_CONCURRENT_MS };
     }
-    if (bucket.left < 1 - ROUNDING) {
-      const retryAfterMs = Math.ceil(((1 - bucket.left) * 60_000) / requestsPerMinute);
-      return { kind: 'limited', limit: 'requestsPerMinute', retryAfterMs };
-    }
-    bucket.left -= 1;
+    const requests = untilOneMs(bucket.requests, requestsPerMinute);
+    if (requests > 0) return { kind: 'limited', limit: 'requestsPerMinute', retryAfterMs: requests };
+    const bytes = untilOneMs(bucket.bytes, bytesPerMinute);
+    if (bytes > 0) return { kind: 'limited', limit: 'bytesPerMinute', retryAfterMs: bytes };
+    bucket.requests -= 1;
     bucket.running += 1;
     let running = true;
     const release = (): void => {
@@ -48,12 +50,26 @@ export class RateLimiter {
     return { kind: 'granted', release };
   }
 
-  #refilled(principal: string, perMinute: number): Bucket {
+  /** What a granted call held beside its first message. */
+  charge(principal: string, requests: number): void {
+    const bucket = this.#buckets.get(principal);
+    if (bucket) bucket.requests -= requests;
+  }
+
+  /** Bytes that have passed for a principal, either way. */
+  spent(principal: string, bytes: number): void {
+    const bucket = this.#buckets.get(principal);
+    if (bucket) bucket.bytes -= bytes;
+  }
+
+  #refilled(principal: string, { requestsPerMinute, bytesPerMinute }: CallLimits): Bucket {
     const nowMs = this.#clock.now();
-    const bucket = this.#buckets.get(principal) ?? { left: perMinute, atMs: nowMs, running: 0 };
+    const full = { requests: requestsPerMinute, bytes: bytesPerMinute, atMs: nowMs, running: 0 };
+    const bucket = this.#buckets.get(principal) ?? full;
     // A clock that was set back refills nothing; a limit that was lowered holds at once.
-    const gained = (Math.max(0, nowMs - bucket.atMs) * perMinute) / 60_000;
-    bucket.left = Math.min(perMinute, bucket.left + gained);
+    const minutes = Math.max(0, nowMs - bucket.atMs) / 60_000;
+    bucket.requests = Math.min(requestsPerMinute, bucket.requests + minutes * requestsPerMinute);
+    bucket.bytes = Math.min(bytesPerMinute, bucket.bytes + minutes * bytesPerMinute);
     bucket.atMs = nowMs;
     this.#buckets.delete(principal);
     this.#buckets.set(principal, bucket);
@@ -68,4 +84,9 @@ export class RateLimiter {
       return;
     }
   }
+}
+
+/** How long until a bucket holds one again; 0 when it does. */
+function untilOneMs(left: number, perMinute: number): number {
+  return left < 1 - ROUNDING ? Math.ceil(((1 - left) * 60_000) / perMinute) : 0;
 }

@@ -19,7 +19,13 @@ export type PolicyLayer = { origin: PolicyOrigin; file: string } & (
   | { kind: 'broken'; error: ErrorInfo }
 );
 
-export type Limits = { requestsPerMinute: number; maxBodyBytes: number; maxConcurrent: number };
+export type Limits = {
+  requestsPerMinute: number;
+  maxBodyBytes: number;
+  maxConcurrent: number;
+  /** Of one agent, requests and answers together. */
+  bytesPerMinute: number;
+};
 
 export type MergedPolicy = {
   layers: readonly PolicyLayer[];
@@ -31,7 +37,12 @@ export type MergedPolicy = {
   problems: readonly ErrorInfo[];
 };
 
-export const defaultLimits: Limits = { requestsPerMinute: 600, maxBodyBytes: 4_194_304, maxConcurrent: 64 };
+export const defaultLimits: Limits = {
+  requestsPerMinute: 600,
+  maxBodyBytes: 4_194_304,
+  maxConcurrent: 64,
+  bytesPerMinute: 4_294_967_296,
+};
 
 /** What holds where the user's file is missing, or says nothing about a section. */
 export const userDefaults = {
@@ -87,5 +98,6 @@ function smallestLimits(policies: readonly Policy[]): Limits {
     requestsPerMinute: smallest('requestsPerMinute'),
     maxBodyBytes: smallest('maxBodyBytes'),
     maxConcurrent: smallest('maxConcurrent'),
+    bytesPerMinute: smallest('bytesPerMinute'),
   };
 }

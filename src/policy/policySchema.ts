@@ -109,6 +109,12 @@ export const policyFileSchema = z.strictObject({
         .max(64 * 1024 * 1024)
         .optional(),
       maxConcurrent: z.int().min(1).max(10_000).optional(),
+      bytesPerMinute: z
+        .int()
+        .min(1024)
+        .max(2 ** 40)
+        .optional()
+        .describe('Of one agent, requests and answers together; at the limit new calls wait.'),
     })
     .optional(),
 });

@@ -64,6 +64,7 @@ export class ExchangeRecorder {
   readonly #options: RecorderOptions;
   readonly #row: ExchangeRow;
   readonly #detail: Omit<ExchangeDetail, 'row'>;
+  #count: ((bytes: number) => void) | undefined;
   #bytes = ENTRY_BYTES;
   #messageBytes = 0;
   #translatedBytes = 0;
@@ -170,8 +171,14 @@ export class ExchangeRecorder {
     this.#touch();
   }
 
+  /** From now on `count` hears how many bytes pass, either way. */
+  countBytes(count: (bytes: number) => void): void {
+    this.#count = count;
+  }
+
   request(bytes: Buffer): void {
     this.#row.requestBytes += bytes.length;
+    this.#count?.(bytes.length);
     const request = this.#capture(this.#row.direction, bytes);
     this.#detail.request = request;
     this.#touch(request.text.length);
@@ -227,6 +234,7 @@ export class ExchangeRecorder {
 
   responseBytes(bytes: number): void {
     this.#row.responseBytes += bytes;
+    this.#count?.(bytes);
     this.#touch();
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { maxPrincipals, RateLimiter } from '../../../src/policy/limits.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 
-const limits = { requestsPerMinute: 60, maxConcurrent: 1_000 };
+const limits = { requestsPerMinute: 60, maxConcurrent: 1_000, bytesPerMinute: 60_000 };
 
 function world(): { clock: FakeClock; limiter: RateLimiter } {
   const clock = new FakeClock();
@@ -74,9 +74,55 @@ describe('RateLimiter', () => {
     expect(limiter.acquire('a', limits).kind).toBe('granted');
   });
 
+  it.each([-3_600_000, 3_600_000])('a clock that jumps by %i ms and back gives a minute’s worth at most', (jumpMs) => {
+    const { clock, limiter } = world();
+    drain(limiter, 'a', 60);
+    limiter.spent('a', 120_000);
+    for (let turn = 0; turn < 4; turn += 1) {
+      clock.advance(turn % 2 === 0 ? jumpMs : -jumpMs);
+      const granted = drain(limiter, 'a', 200).filter((kind) => kind === 'granted');
+      expect(granted.length).toBeLessThanOrEqual(60);
+    }
+    // And nobody is locked out by it.
+    clock.advance(120_000);
+    expect(limiter.acquire('a', limits).kind).toBe('granted');
+  });
+
+  describe('bytes', () => {
+    it('are let through until a minute’s worth is spent; what is larger is waited for', () => {
+      const { clock, limiter } = world();
+      limiter.acquire('a', limits);
+      limiter.spent('a', 59_999);
+      expect(limiter.acquire('a', limits).kind).toBe('granted');
+      limiter.spent('a', 30_000);
+      const limited = limiter.acquire('a', limits);
+      expect(limited).toEqual({ kind: 'limited', limit: 'bytesPerMinute', retryAfterMs: 30_000 });
+      clock.advance(29_999);
+      expect(limiter.acquire('a', limits).kind).toBe('limited');
+      clock.advance(1);
+      expect(limiter.acquire('a', limits).kind).toBe('granted');
+    });
+
+    it('are counted apart for each principal, and for nobody who has never called', () => {
+      const { limiter } = world();
+      limiter.spent('b', 1_000_000);
+      limiter.acquire('a', limits);
+      limiter.spent('a', 1_000_000);
+      expect(limiter.acquire('a', limits).kind).toBe('limited');
+      expect(limiter.acquire('b', limits).kind).toBe('granted');
+    });
+  });
+
+  it('counts what a batch holds beside its first message', () => {
+    const { limiter } = world();
+    limiter.acquire('a', limits);
+    limiter.charge('a', 99);
+    expect(limiter.acquire('a', limits)).toMatchObject({ limit: 'requestsPerMinute', retryAfterMs: 41_000 });
+  });
+
   it('forgets whoever called longest ago, but nobody with something running', () => {
     const { limiter } = world();
-    const one = { requestsPerMinute: 1, maxConcurrent: 5 };
+    const one = { ...limits, requestsPerMinute: 1, maxConcurrent: 5 };
     limiter.acquire('running', one);
     const idle = limiter.acquire('idle', one);
     if (idle.kind === 'granted') idle.release();

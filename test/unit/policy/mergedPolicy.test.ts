@@ -27,14 +27,14 @@ const narrow: Policy = {
       arguments: { 'e*': { properties: { path: { type: 'string', pattern: '^/srv/' } } } },
     },
   },
-  limits: { requestsPerMinute: 10, maxBodyBytes: 1_000, maxConcurrent: 2 },
+  limits: { requestsPerMinute: 10, maxBodyBytes: 1_000, maxConcurrent: 2, bytesPerMinute: 5_000 },
 };
 const wide: Policy = {
   version: 1,
   destinations: [{ carrier: 'embedded' }, { carrier: 'edge', host: '**.example.com:*' }],
   upstreams: [{ http: '*:*' }, { stdio: '*' }],
   agents: { '*': { methods: ['*'], tools: ['*'], prompts: ['*'], resources: ['*'] } },
-  limits: { requestsPerMinute: 5_000, maxBodyBytes: 60_000_000, maxConcurrent: 500 },
+  limits: { requestsPerMinute: 5_000, maxBodyBytes: 60_000_000, maxConcurrent: 500, bytesPerMinute: 2 ** 40 },
 };
 
 function source(origin: PolicyOrigin, state: State): PolicySource {
