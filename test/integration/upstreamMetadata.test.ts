@@ -8,7 +8,14 @@ import { systemClock } from '../../src/core/clock.ts';
 import { HttpServer } from '../../src/upstream/httpServer.ts';
 import { SseAgents } from '../../src/upstream/sseAgents.ts';
 import { callHttp1, type Answer } from '../support/agents.ts';
-import { aGateway, authorityOf, mcpHeaders as usualHeaders, request, type GatewayWorld } from '../support/gateway.ts';
+import {
+  aGateway,
+  authorityOf,
+  mcpHeaders as usualHeaders,
+  request,
+  serverId,
+  type GatewayWorld,
+} from '../support/gateway.ts';
 
 /** Where `Authorization` is the server’s, the tunnel’s token has a header of its own. */
 const mcpHeaders = (token: string): Record<string, string> => ({
@@ -105,6 +112,37 @@ describe('the metadata of a server that checks its agents itself', () => {
       401,
       `Bearer realm="x", resource_metadata="${where}", scope="a b"`,
     ]);
+  });
+
+  it('is found by the holder of a secret address at that address, and by nobody with a wrong one', async () => {
+    const world = await aWorld(
+      (port) => ({
+        [`${protectedResource}/api/mcp`]: `{"resource":"http://localhost:${port}/api/mcp"}`,
+        '/.well-known/oauth-authorization-server': `{"issuer":"http://localhost:${port}"}`,
+      }),
+      { challenge: (port) => `Bearer resource_metadata="http://localhost:${port}${protectedResource}/api/mcp"` },
+    );
+    const wanted = { name: 'hosted', servers: [serverId], scope: {}, expiresMs: Date.now() + 3_600_000 };
+    const { secret = '' } = await world.grants.addWay(wanted, { kind: 'path-secret' });
+    const origin = `https://${authorityOf(world.target)}`;
+    const asked = (path: string): Promise<Answer> =>
+      callHttp1(world.target, { path, headers: { host: authorityOf(world.target) } });
+
+    const found = await asked(`${protectedResource}/s/${secret}/mcp`);
+    expect(found.body.toString()).toBe(`{"resource":"${origin}/s/${secret}/mcp"}`);
+    const issuer = await asked(`/.well-known/oauth-authorization-server/s/${secret}`);
+    expect(issuer.body.toString()).toBe(`{"issuer":"${origin}/s/${secret}"}`);
+    const body = Buffer.from(JSON.stringify(request('ping')));
+    const headers = { host: authorityOf(world.target), 'content-type': 'application/json' };
+    const refused = await callHttp1(world.target, { method: 'POST', path: `/s/${secret}/mcp`, headers, body });
+    expect(refused.headers['www-authenticate']).toBe(
+      `Bearer resource_metadata="${origin}${protectedResource}/s/${secret}/mcp"`,
+    );
+    const { length } = world.heard;
+    const wrong = await asked(`${protectedResource}/s/${secret.slice(0, -1)}x/mcp`);
+    expect([wrong.status, world.heard.length]).toEqual([404, length]);
+    // What is shown of it does not hold the secret.
+    expect(JSON.stringify([world.rows().map((row) => world.detail(row)), world.audit.records])).not.toContain(secret);
   });
 
   it('takes no name from what a request says', async () => {
