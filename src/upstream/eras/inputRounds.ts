@@ -21,8 +21,6 @@ export const inputLimits = {
 /** Why a call cannot go on, in a sentence for the agent. */
 export class InputFailure extends Error {}
 
-export type Capabilities = { readonly capabilities: JsonObject };
-
 export class InputRounds {
   readonly #write: (text: string) => void;
   readonly #clock: Clock;

@@ -51,7 +51,7 @@ export class LegacyFront {
     const answer = await own.sessions.forward(request);
     if (!refused || request.messages.length !== 1) return answer;
     answer.body?.destroy();
-    return (refused as HttpRefusal).response;
+    return refused.response;
   }
 
   /** Ends every session: its agent is told by a 404 to begin anew. */

@@ -1,6 +1,7 @@
 // What becomes of calls that wait for their agent, at the hands of agents that mean no good.
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { JsonObject } from '../../../../src/core/json.ts';
+import { metaKey } from '../../../../src/mcp/revisions.ts';
 import { EraBridge } from '../../../../src/upstream/eras/eraBridge.ts';
 import { heldLimits } from '../../../../src/upstream/eras/modernFront.ts';
 import { modernHeaders } from '../../../../src/upstream/eras/modernHeaders.ts';
@@ -20,7 +21,8 @@ function world(): {
   clock: FakeClock;
   server: FakeLegacyServer;
   bridge: EraBridge;
-  call: (name: string, more?: object, principal?: string, signal?: AbortSignal) => Promise<Said>;
+  /** `client`: what the agent calls itself. */
+  call: (name: string, more?: object, principal?: string, client?: string) => Promise<Said>;
 } {
   const clock = new FakeClock();
   const server = new FakeLegacyServer();
@@ -31,8 +33,9 @@ function world(): {
     clock,
     server,
     bridge,
-    call: async (name, more = {}, principal = 'alice', signal = new AbortController().signal) => {
-      const params = { name, ...more, _meta: { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } } };
+    call: async (name, more = {}, principal = 'alice', client = 'one') => {
+      const { signal } = new AbortController();
+      const params = { name, ...more, _meta: metaOf(client) };
       const message = modernRequest((id += 1), 'tools/call', params);
       const headers = modernHeaders('tools/call', { name });
       const answer = await bridge.forward(
@@ -44,6 +47,11 @@ function world(): {
     },
   };
 }
+
+const metaOf = (name: string): object => ({
+  [metaKey.clientCapabilities]: { elicitation: {} },
+  [metaKey.clientInfo]: { name, version: '1' },
+});
 
 type Change = { state: string | undefined; principal?: string; name?: string };
 
@@ -178,6 +186,22 @@ describe('the sessions behind modern agents', () => {
     await call('echo', {}, 'alice');
     await call('echo', {}, 'bob');
     expect(server.sessions.size).toBe(2);
+  });
+
+  it('are so many for one principal, and in use none of them is ended for another', async () => {
+    const { server, call } = world();
+    for (let index = 0; index < backLimits.maxSessionsOfOne; index += 1) await call('ask', {}, 'alice', `${index}`);
+    expect(await call('echo', {}, 'alice', 'one more')).toMatchObject({ status: 503, error: { code: -32012 } });
+    expect((await call('echo', {}, 'bob', 'one more')).status).toBe(200);
+    expect(server.sessions.size).toBe(backLimits.maxSessionsOfOne + 1);
+  });
+
+  it('make room for another where one is idle', async () => {
+    const { server, call } = world();
+    for (let index = 0; index <= backLimits.maxSessionsOfOne; index += 1) {
+      expect((await call('echo', {}, 'alice', `${index}`)).status).toBe(200);
+    }
+    await until(() => server.sessions.size === backLimits.maxSessionsOfOne);
   });
 
   it('end when nobody used them for a while', async () => {
