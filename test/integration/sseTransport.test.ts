@@ -12,7 +12,7 @@ import { HttpServer } from '../../src/upstream/httpServer.ts';
 import { SseAgents } from '../../src/upstream/sseAgents.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
 import { callHttp1, openHttp1 } from '../support/agents.ts';
-import { aGateway, authorityOf, mcpHeaders, post, request, type GatewayWorld } from '../support/gateway.ts';
+import { aGateway, authorityOf, mcpHeaders, post, request, serverId, type GatewayWorld } from '../support/gateway.ts';
 import { aStreamableServer, anSseServer } from '../support/sdkServers.ts';
 import { until } from '../support/until.ts';
 
@@ -142,6 +142,36 @@ describe('the message endpoint', () => {
     await until(() => world.rows()[0]?.status !== 'pending');
     expect((await post(world, ping, { path: path! })).status).toBe(404);
     expect(JSON.stringify(world.rows().map((row) => world.detail(row)))).not.toContain(path!.slice(-36));
+  });
+
+  it('is below the secret address of an agent that came by one, and is not written into what it is told', async () => {
+    const { upstream } = await sseBehind();
+    await upstream.check(new AbortController().signal);
+    const world = await aGateway({ behind: upstream });
+    const wanted = { name: 'hosted', servers: [serverId], scope: {}, expiresMs: Date.now() + 3_600_000 };
+    const { secret = '' } = await world.grants.addWay(wanted, { kind: 'path-secret' });
+    const address = `/s/${secret}/mcp`;
+    const headers = {
+      host: authorityOf(world.target),
+      accept: 'text/event-stream',
+      'content-type': 'application/json',
+    };
+    const stream = await openHttp1(world.target, { path: address, headers });
+    let text = '';
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString())).on('error', () => {});
+    onTestFinished(() => void stream.destroy());
+    await until(() => text.includes('\n\n'));
+    expect(text).not.toContain(secret);
+    const { pathname, search } = new URL(/^data: (.*)$/m.exec(text)![1]!, `https://a.example${address}`);
+    expect(pathname).toBe(`${address}/message`);
+    const body = Buffer.from(JSON.stringify(request('ping')));
+    const posted = (path: string): Promise<{ status: number }> =>
+      callHttp1(world.target, { method: 'POST', path, headers, body });
+    expect((await posted(pathname + search)).status).toBe(202);
+    await until(() => text.includes('"result":{}'));
+    expect((await posted(`/mcp/message${search}`)).status).toBe(401);
+    expect((await posted(`/s/${secret.slice(0, -1)}x/mcp/message${search}`)).status).toBe(404);
+    expect(JSON.stringify([world.rows().map((row) => world.detail(row)), world.audit.records])).not.toContain(secret);
   });
 
   it('that a server announces elsewhere is not gone to', async () => {
