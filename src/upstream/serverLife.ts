@@ -51,6 +51,8 @@ export class ServerLife {
   #isUp = false;
   #endures = false;
   #upSinceMs = 0;
+  /** It answered something since it is up: whoever dies after that is not in a loop of dying at its start. */
+  #hasServed = false;
   #attempts = 0;
   #pauses = 0;
   #returning = false;
@@ -76,7 +78,12 @@ export class ServerLife {
 
   /** Starts it for the first time. Throws `UPSTREAM_START`. */
   async start(): Promise<void> {
-    const pipe = await this.#options.open();
+    const pipe = await this.#options.open().catch((cause: unknown) => {
+      const { code, message, data } = errorInfo(cause);
+      const error = new TunnelError(code, message, { cause, ...(data ? { data } : {}) });
+      this.#giveUp(error);
+      throw error;
+    });
     this.#take(pipe);
     this.#up();
     if (this.#over) await this.end();
@@ -169,6 +176,7 @@ export class ServerLife {
   }
 
   #message(message: ChildMessage): void {
+    if (message.kind === 'answer' && this.#isUp) this.#hasServed = true;
     if (message.kind === 'answer' && this.#asked.size > 0) {
       // An error without id answers a message that it could not read: the only one there is.
       const id = message.id ?? this.#asked.keys().next().value!;
@@ -203,7 +211,7 @@ export class ServerLife {
 
   #interrupted(error: TunnelError): void {
     const { clock, emit, limits, sessionId, onInterrupted } = this.#options;
-    if (clock.now() - this.#upSinceMs >= limits.stableMs) {
+    if (this.#hasServed || clock.now() - this.#upSinceMs >= limits.stableMs) {
       this.#attempts = 0;
       this.#backoff.reset();
     }
@@ -275,6 +283,7 @@ export class ServerLife {
   #up(): void {
     this.#isUp = this.#child !== undefined;
     this.#upSinceMs = this.#options.clock.now();
+    this.#hasServed = false;
   }
 
   #giveUp(reason: TunnelError): void {

@@ -11,7 +11,7 @@ export type StdioLimits = {
   startTimeoutMs: number;
   /** How often in a row a server that died is started again; then its sessions are 404. */
   maxRestarts: number;
-  /** A server that lived this long begins its count of restarts anew. */
+  /** A server that lived this long, or answered a call, begins its count of restarts anew. */
   stableMs: number;
   /** The wait before a second restart in a row, growing to `restartMaxMs`, drawn by chance below that. */
   restartBaseMs: number;

@@ -201,6 +201,16 @@ describe('a session whose server does not come back', () => {
     expect((await world.post(request(2, 'ping'), sessionId)).status).toBe(200);
   });
 
+  it('does not end for a server that dies often, but serves in between', async () => {
+    const world = stdioWorld([], { limits: { ...quick, maxRestarts: 2 } });
+    const { sessionId } = await world.initialize();
+    for (let round = 0; round < 6; round += 1) {
+      process.kill(await pidOf(world, sessionId, round), 'SIGKILL');
+      await until(() => returned(world) === round + 1);
+    }
+    expect((await world.post(request('p', 'ping'), sessionId)).status).toBe(200);
+  });
+
   it('that is deleted while its server is away leaves nothing behind', async () => {
     expectNothingLeft();
     const server = await settableServer();

@@ -1,10 +1,13 @@
 // Agents of the modern era at a stdio server: one process for each principal, whose agents never hear of each other.
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { metaKey } from '../../../src/mcp/revisions.ts';
 import { expectNothingLeft } from '../../support/leaks.ts';
 import { modernAgent, modernRequest } from '../../support/modernAgent.ts';
 import { settableServer } from '../../support/serverSettings.ts';
+import { temporaryFolder } from '../../support/temporaryFolder.ts';
 import { answerOf, bodyOf, EventReader, isAlive, stdioWorld, type World } from '../../support/stdioWorld.ts';
 import { until } from '../../support/until.ts';
 
@@ -244,6 +247,14 @@ describe('a modern call whose server dies', () => {
     const agent = modernAgent(world, 'g_1');
     for (const id of [1, 2]) await expect(agent.post(id, 'ping')).rejects.toMatchObject({ code: 'UPSTREAM_START' });
     expect(world.events.filter(({ kind }) => kind === 'started')).toHaveLength(2);
+  });
+
+  it('or cannot be started at all is tried anew, too: it may have been built meanwhile', async () => {
+    const command = join(await temporaryFolder(), 'server');
+    const agent = modernAgent(stdioWorld([], { command }), 'g_1');
+    await expect(agent.post(1, 'ping')).rejects.toMatchObject({ code: 'UPSTREAM_START' });
+    await symlink(process.execPath, command);
+    expect((await agent.post(2, 'ping')).status).toBe(200);
   });
 
   it('or says nothing from the start does not wait for ever', async () => {
