@@ -11,7 +11,7 @@ import { LinearPattern, Unjudgeable } from './linearPattern.ts';
 export const maxValues = 10_000;
 
 /** Steps of all patterns in one check; more are refused. About a tenth of a second. */
-export const maxSteps = 10_000_000;
+export const maxSteps = 2_000_000;
 
 /** Patterns of names, and the schema that the arguments of such a tool must fulfil. */
 export type ArgumentRules = { readonly [tool: string]: ArgumentSchema };

@@ -147,7 +147,7 @@ describe('an edit of any policy', () => {
         const asking = { agent, scope: {}, messages: [call], annotations: () => ({ readOnlyHint: true }) };
         expect(decide(merged, asking).kind).toBe('deny');
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

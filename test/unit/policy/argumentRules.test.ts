@@ -198,7 +198,7 @@ describe('arguments', () => {
         });
         expect(call(demanding(whole), args).kind).toBe(theirs(args) ? 'allow' : 'deny');
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });
