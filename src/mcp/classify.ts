@@ -15,6 +15,9 @@ export const maxBatch = 100;
 /** Where a modern request names its revision; the key does not exist in older ones. */
 export const protocolVersionKey = 'io.modelcontextprotocol/protocolVersion';
 
+/** Revisions are dates. */
+const firstModern = '2026-07-28';
+
 const MODERN_METHODS: ReadonlySet<string> = new Set(['server/discover', 'subscriptions/listen']);
 
 export function classifyBody(bytes: Uint8Array): Classified {
@@ -92,9 +95,10 @@ function readResponse(value: JsonObject): RpcMessage | string {
   return { kind: 'result', id, result };
 }
 
-/** `initialize` is the first word of the older eras whatever else it carries. */
+/** `initialize` is the first word of the older eras, unless it claims a later one, where no server knows it. */
 function eraOf(message: RpcMessage): Era {
-  if (message.kind === 'result' || message.kind === 'error' || message.method === 'initialize') return 'legacy';
+  if (message.kind === 'result' || message.kind === 'error') return 'legacy';
+  if (message.method === 'initialize') return (namedVersion(message) ?? '') < firstModern ? 'legacy' : 'modern';
   if (MODERN_METHODS.has(message.method)) return 'modern';
   const meta = metaOf(message);
   return meta && Object.hasOwn(meta, protocolVersionKey) ? 'modern' : 'legacy';

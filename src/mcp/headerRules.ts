@@ -62,9 +62,9 @@ const WRAPPED = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 
 /** A header value as text; `undefined` where its `=?base64?…?=` wrapping holds no valid UTF-8. */
 export function decodeHeader(value: string): string | undefined {
-  if (!value.startsWith('=?base64?')) return value;
+  if (!value.startsWith('=?base64?') || !value.endsWith('?=')) return value;
   const encoded = WRAPPED.exec(value)?.[1];
-  if (encoded === undefined) return undefined;
+  if (encoded === undefined || encoded.length % 4 !== 0) return undefined; // `atob` takes what lacks its padding.
   try {
     return decodeUtf8Strict(Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)));
   } catch {

@@ -52,6 +52,8 @@ export const refuse = {
   protocolVersion: () => refusal(400, 'Bad Request: Unsupported protocol version'),
   initializeInBatch: () =>
     refusal(400, 'Invalid Request: initialize must be sent alone', { code: rpcCode.invalidRequest }),
+  argumentHeader: (header: string, id: RpcId) =>
+    refusal(400, `Header mismatch: ${header} and the arguments disagree`, { code: rpcCode.headerMismatch, id }),
   noResponses: () =>
     refusal(400, 'Bad Request: this protocol revision has no responses of clients', { code: rpcCode.invalidRequest }),
   noSession: () => refusal(400, 'Bad Request: Mcp-Session-Id header is required'),

@@ -8,6 +8,7 @@ import { metaKey } from '../mcp/revisions.ts';
 import type { RpcMessage } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import { accepted, refuse } from './answers.ts';
+import { ArgumentHeaders } from './argumentHeaders.ts';
 import type { ChildAnswer, ChildMessage, ChildNotification } from './childMessage.ts';
 import { sentenceForAgents } from './forAgents.ts';
 import {
@@ -53,6 +54,7 @@ export class ModernServer {
   readonly #ids = new IdTable<Asked>();
   readonly #bodies = new Set<SseBody>();
   readonly #reads = new ReadingCalls();
+  readonly #headers = new ArgumentHeaders();
   #starting: Promise<void> | undefined;
   #mute: TimerHandle | undefined;
   #idle: TimerHandle | undefined;
@@ -80,13 +82,15 @@ export class ModernServer {
   }
 
   /** Throws `UPSTREAM_START`. */
-  async post({ messages, body = Buffer.alloc(0), signal, mark }: UpstreamRequest): Promise<UpstreamResponse> {
+  async post({ messages, headers, body = Buffer.alloc(0), signal, mark }: UpstreamRequest): Promise<UpstreamResponse> {
     const [message] = messages;
     this.#running += 1;
     try {
       this.#starting ??= this.#life.start();
       await this.#starting;
       if (message?.kind !== 'request') return this.#notified(message, body);
+      const header = this.#headers.disagreement(message, headers);
+      if (header !== undefined) return refuse.argumentHeader(header, message.id);
       const { maxPendingRequests } = this.#options.limits;
       if (this.#ids.size >= maxPendingRequests) return refuse.tooManyCalls(maxPendingRequests, message.id);
       if (!this.#life.hasRoom) return refuse.notReading(message.id);
@@ -164,6 +168,7 @@ export class ModernServer {
     const lent = this.#ids.answered(message.id);
     if (!lent) return this.#noise('an answer to no call was dropped');
     if (this.#options.replaysReads) this.#reads.learn(message.result);
+    this.#headers.learn(message.result);
     lent.owner.call.answer(restoredAnswer(lent, message.bytes), message.code);
   }
 

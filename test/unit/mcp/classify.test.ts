@@ -120,7 +120,15 @@ describe('a batch', () => {
 describe('the era', () => {
   it.each([
     ['legacy', { id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25' } }],
-    ['legacy', { id: 1, method: 'initialize', params: { _meta: META } }],
+    ['modern', { id: 1, method: 'initialize', params: { _meta: META } }],
+    [
+      'legacy',
+      {
+        id: 1,
+        method: 'initialize',
+        params: { _meta: { ...META, 'io.modelcontextprotocol/protocolVersion': '2025-11-25' } },
+      },
+    ],
     ['legacy', { id: 1, method: 'tools/list' }],
     ['legacy', { id: 1, method: 'tools/list', params: { _meta: { progressToken: 1 } } }],
     ['legacy', { id: 1, result: { _meta: META } }],

@@ -76,6 +76,12 @@ describe('checkHeaders', () => {
 });
 
 describe('decodeHeader', () => {
+  it('takes what is wrapped at one end only as it stands, and nothing that lacks its padding', () => {
+    expect(decodeHeader('=?base64?SGVsbG8=')).toBe('=?base64?SGVsbG8=');
+    expect(decodeHeader('=?base64?SGVsbG8?=')).toBeUndefined();
+    expect(decodeHeader('=?base64?SGVsbG8=?=')).toBe('Hello');
+  });
+
   it('reads back every text that was wrapped', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
