@@ -124,7 +124,8 @@ export class SseBridge {
 
   /** Who was not answered is told so. */
   #fail(waiting: ReadonlySet<RpcId>, error: unknown): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.#ended.signal.aborted || waiting.size === 0) return;
+    this.#opening.mark?.('synthesised');
     const info = error === undefined ? { code: 'UPSTREAM_PROTOCOL' as const } : errorInfo(error);
     for (const id of waiting) this.stream.write(formatSse({ type: 'message', data: failureText(id, info) }));
   }

@@ -162,8 +162,9 @@ async function expectFailure(
   code: FailureCode,
   answer: { status: number; body: Buffer },
 ): Promise<void> {
-  const { status, rpc, sentence, source } = failures[code];
-  const told = { jsonrpc: '2.0', id: 'mine', error: { code: rpc, message: sentence } };
+  const { status, rpc, sentence, source, ...more } = failures[code];
+  const data = 'retryable' in more ? { data: { retryable: true } } : {};
+  const told = { jsonrpc: '2.0', id: 'mine', error: { code: rpc, message: sentence, ...data } };
   expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([status, told]);
   await until(() => world.rows().at(-1)?.status === 'failed');
   expect(world.rows().at(-1)).toMatchObject({ failure: { code, source }, rpcCode: rpc, httpStatus: status });

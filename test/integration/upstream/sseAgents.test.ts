@@ -116,15 +116,18 @@ describe('an old agent in front of a server of the newer transport', () => {
         id === 'page' ? '<html>' : JSON.stringify({ jsonrpc: '2.0', id, error: { code: -7, message: 'no' } }),
       );
     });
-    const agent = await open(agents);
+    const marks = new Set<string>();
+    const agent = await open(agents, { mark: (flag) => marks.add(flag) });
     await agent.send({ id: 1, method: 'initialize', params });
     await until(() => server.sessions.length === 1 && agent.messages().length === 1);
+    expect([...marks]).toEqual([]);
     for (const id of ['broken', 'refused', 'page']) {
       expect((await agent.send({ id, method: 'tools/call', params: { name: 'x' } })).status).toBe(202);
     }
     await until(() => agent.messages().length === 4);
     const errors = new Map(agent.messages().map(({ id, error }) => [id, error?.code]));
     expect([errors.get('broken'), errors.get('refused'), errors.get('page')]).toEqual([-32011, -7, -32011]);
+    expect([...marks]).toEqual(['synthesised']);
   });
 
   it('has a bound on its calls', async () => {
