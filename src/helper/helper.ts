@@ -30,7 +30,9 @@ import { auditVerdicts } from './auditVerdicts.ts';
 import { CarrierFactory } from './carrierFactory.ts';
 import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
+import { declaredSecrets } from './declaredSecrets.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
+import { KnownSecrets } from './knownSecrets.ts';
 import { NotedGrants } from './notedGrants.ts';
 import { makeIssuerKeys } from './issuerKeys.ts';
 import { Pairing } from './pairing.ts';
@@ -41,7 +43,7 @@ import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
 import { workspacePolicies, type StatePaths } from './statePaths.ts';
 import { demandUsableAuth } from './upstreamAuth.ts';
 import { TunnelBook, type BookEntry } from './tunnelBook.ts';
-import { makeUpstream, secretsOf } from './makeUpstream.ts';
+import { makeUpstream } from './makeUpstream.ts';
 
 /** Tunnels open at the same time in one helper. */
 export const maxTunnels = 50;
@@ -86,8 +88,7 @@ export class Helper {
   readonly #grantStore: GrantStore;
   readonly #guardian: ProcessGuardian;
   readonly #issuerKeys: IssuerKeys;
-  readonly #secrets = new Set<string>();
-
+  readonly #secrets = new KnownSecrets();
   readonly #logged = new Emitter<LogEntry>();
 
   readonly onTunnels = this.#changed.on;
@@ -148,7 +149,7 @@ export class Helper {
     this.#folders = new Set(options.folders);
     this.audit = audit;
     this.#notes = new AuditNotes(audit, policy, clock);
-    this.grants = new NotedGrants({ store: grants, notes: this.#notes, hide: (secret) => this.#secrets.add(secret) });
+    this.grants = new NotedGrants({ store: grants, notes: this.#notes, hide: this.#secrets.add });
     this.#lifetime = lifetime;
     this.pairing = new Pairing({
       files,
@@ -171,7 +172,7 @@ export class Helper {
     this.#guardian = lifetime.add(new ProcessGuardian());
     this.#throttle = new Throttle({ clock });
     this.#limiter = new RateLimiter({ clock });
-    this.traffic = new TrafficLog({ clock, secrets: () => [...this.#secrets] });
+    this.traffic = new TrafficLog({ clock, secrets: this.#secrets.list });
     this.#book = new TunnelBook({ files, path: paths.tunnels, helperId: id, isAlive, clock, random });
     this.#carriers = new CarrierFactory({ files, paths, clock, random });
     this.servers = new ServerResolver({
@@ -210,7 +211,7 @@ export class Helper {
     demandUsableAuth(request, transport, this.#grantStore.live(server.id).length > 0);
     if (agreedNow) await this.#notes.consent(server.name, agreedNow.hash);
 
-    for (const secret of secretsOf(transport)) this.#secrets.add(secret);
+    for (const secret of declaredSecrets(transport)) this.#secrets.add(secret);
     const carrier = await this.#carriers.make(request.destination);
     const entry = await this.#book.take(server, request.destination, request.name);
     let tunnel: RunningTunnel | undefined;

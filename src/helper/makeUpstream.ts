@@ -35,19 +35,3 @@ export function makeUpstream(transport: ServerTransport, { clock, guardian, run,
   const restarts = new ServerRestarts({ server, watch, cwd, clock, log });
   return { upstream: new SseAgents(new EraBridge({ upstream: server, clock })), restarts };
 }
-
-/** A value shorter than this is no secret, and would be found in every other text. */
-const minSecretLength = 8;
-
-/** Values that came with the declaration and name themselves a secret: they must not be shown in what passes. */
-export function secretsOf(transport: ServerTransport): string[] {
-  const values =
-    transport.kind === 'http'
-      ? Object.values(transport.headers).flatMap((value) => [value, value.replace(/^\S+ +/, '')])
-      : Object.entries(transport.env).flatMap(([name, value]) =>
-          SECRET_NAME.test(name) && value !== null ? [value] : [],
-        );
-  return values.filter((value) => value.length >= minSecretLength);
-}
-
-const SECRET_NAME = /token|secret|passw|api_?key|credential|private/i;

@@ -181,7 +181,7 @@ describe('an agent with a read-only grant to two tools', () => {
     ];
     for (const name of names) expectNothing(await ask(world, 'tools/call', call(name)));
     for (const name of [null, 7, ['get-env'], { name: 'get-env' }]) {
-      expectNothing(await ask(world, 'tools/call', { name, arguments: {} } as JsonObject));
+      expectNothing(await ask(world, 'tools/call', { name, arguments: {} }));
     }
     expectNothing(await send(world, { jsonrpc: '2.0', id: 7, method: 'tools/call', params: ['get-env'] }));
   });

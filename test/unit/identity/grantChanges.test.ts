@@ -214,3 +214,20 @@ describe('GrantStore.judgeAgain', () => {
     expect(store.judgeAgain(proof, 's1')).toMatchObject({ kind: 'principal', principal: { kind: 'oauth' } });
   });
 });
+
+it('a clock that jumps ends a grant at the time it says, and no change outlives it', async () => {
+  const world = new World();
+  const store = await world.store();
+  const { grant, token } = await store.add(world.wanted());
+  const kind = () => store.authenticate(`Bearer ${token}`, 's1').kind;
+  world.clock.advance(9 * hour);
+  expect(kind()).toBe('refused');
+  const later = { expiresMs: world.clock.now() + hour };
+  await expect(store.change(grant.id, later)).rejects.toMatchObject({ code: 'CONFLICT' });
+  // Set right again, the time that was agreed to is not over.
+  world.clock.advance(-9 * hour);
+  expect(kind()).toBe('principal');
+  await store.revoke(grant.id);
+  world.clock.advance(-hour);
+  expect(kind()).toBe('refused');
+});
