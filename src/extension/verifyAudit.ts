@@ -40,7 +40,8 @@ function tell(app: App, chains: readonly AuditVerdict[], kept: ReadonlySet<strin
     compared === chains.length
       ? t('The newest head that this editor kept is in it, so nothing was cut from its end.')
       : t('This editor kept heads of {0} of them: of the others a cut end could not be seen.', compared);
-  void showInfo(`${sound} ${limits}`);
+  // With a button VS Code shows the message in full.
+  whenPressed(showInfo(`${sound} ${limits}`, t('Show Log')), () => Promise.resolve(app.log.show(true)));
 }
 
 function tellBroken(app: App, broken: readonly AuditVerdict[], kept: ReadonlySet<string>): void {

@@ -38,6 +38,7 @@ export async function agents(vsix, host) {
       await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
       await openWorkbench(page, vscode.url, fixture.folder);
       await openTunnelViews(page);
+      await treeRow(page, /^everything, node/).waitFor();
       await page.getByText('No agent is let in').waitFor();
       await screenshot(page, 'agents-none');
       await exposeHere(page, 'everything');
