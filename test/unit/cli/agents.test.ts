@@ -61,7 +61,7 @@ describe('agents', () => {
     expect(grant.scope.servers).toEqual([server?.['id']]);
     expect(await world.run(['agents', 'add', 'x', '--server', 'none'])).toMatchObject({ code: 2 });
     await mkdir(join(world.folder, '.cursor'));
-    await writeFile(join(world.folder, '.cursor/mcp.json'), '{"mcpServers":{"a":{"command":"x"}}}');
+    await writeFile(join(world.folder, '.cursor/mcp.json'), '{"mcpServers":{"a":{"command":"y"}}}');
     const twice = await world.run(['agents', 'add', 'x', '--server', 'a']);
     expect(twice).toMatchObject({ code: 2, err: expect.stringContaining('name it by its id') });
   });
