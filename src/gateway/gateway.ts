@@ -14,27 +14,21 @@ import { decide, type Decision } from '../policy/decide.ts';
 import type { RateLimiter } from '../policy/limits.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { TrafficLog } from '../traffic/trafficLog.ts';
-import type { Upstream, UpstreamResponse } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { AgentsSeen } from './agentsSeen.ts';
-import { AnswerObserver, type AnswerOutcome } from './answerObserver.ts';
-import { askUpstream } from './askUpstream.ts';
+import type { AnswerOutcome } from './answerObserver.ts';
 import { checkArrival, type ArrivalVerdict } from './arrivalCheck.ts';
 import { askTools, type ServerTools } from './askTools.ts';
-import { readCall, requestIds, type Call } from './call.ts';
+import { readCall, type Call } from './call.ts';
 import { CallAudit } from './callAudit.ts';
 import { Doorkeeper } from './doorkeeper.ts';
-import { keepAliveMs as usualKeepAliveMs, type EventWriter } from './eventWriter.ts';
 import { Exchange } from './exchange.ts';
+import { Forwarding } from './forwarding.ts';
 import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
-import { filterNow } from './listFilter.ts';
 import { recordedPath, serveOAuth } from './oauthRequest.ts';
 import { OpenExchanges, type Visit } from './openExchanges.ts';
 import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, refuseSession } from './refusals.ts';
-import { relayAnswer } from './relay.ts';
 import { ServerEvents } from './serverEvents.ts';
-import { ServerRequests } from './serverRequests.ts';
-import { SessionTable } from './sessions.ts';
-import { SseSessions } from './sseSessions.ts';
 import { ToolCatalogue, type ToolAnnotations } from './toolCatalogue.ts';
 
 export type GatewayOptions = {
@@ -52,7 +46,7 @@ export type GatewayOptions = {
   auth?: 'tunnel' | 'upstream';
   /** Of issuers whose JWTs let agents in; without it none does. */
   issuerKeys?: IssuerKeys;
-  /** A stream on which nothing moved for this long gets a comment; absent: {@link usualKeepAliveMs}. */
+  /** A stream on which nothing moved for this long gets a comment; absent: 15 s. */
   keepAliveMs?: number;
   log: (message: string) => void;
 };
@@ -60,13 +54,11 @@ export type GatewayOptions = {
 export class Gateway {
   readonly agents: AgentsSeen;
   readonly #options: GatewayOptions;
-  readonly #sessions = new SessionTable();
   readonly #catalogue = new ToolCatalogue();
-  readonly #serverRequests: ServerRequests;
+  readonly #forwarding: Forwarding;
   readonly #door: Doorkeeper;
   readonly #open: OpenExchanges;
   readonly #audit: CallAudit;
-  readonly #sse = new SseSessions();
   readonly #lifetime = new Lifetime();
   #urls: readonly string[] = [];
 
@@ -80,7 +72,13 @@ export class Gateway {
       decide: (principal, call) => this.#decide(principal, call),
     });
     this.#audit = new CallAudit(options);
-    this.#serverRequests = new ServerRequests((method, session) => this.#beginServerRow(method, session));
+    this.#forwarding = new Forwarding({
+      ...options,
+      catalogue: this.#catalogue,
+      asked: () => ({ ...options, urls: this.#urls }),
+      onAnswered: () => this.agents.answered(),
+      finish: (exchange, outcome) => this.#finish(exchange, outcome),
+    });
   }
 
   /** Takes one visitor's request; never throws, and answers every fault. */
@@ -92,7 +90,7 @@ export class Gateway {
   /** From now on what is open is judged again whenever the policy or a grant becomes another one. */
   start(): void {
     const { policy, grants } = this.#options;
-    const events = new ServerEvents({ ...this.#options, agentOf: (session) => this.#sessions.agentOf(session) });
+    const events = new ServerEvents({ ...this.#options, agentOf: this.#forwarding.agentOf });
     this.#lifetime.defer(this.#options.upstream.onEvent(events.note));
     this.#lifetime.defer(policy.onChange(() => this.#open.judgeAgain('the policy changed')));
     this.#lifetime.defer(grants.onChanged((grant) => this.#open.judgeAgain('the grant changed', grant)));
@@ -189,11 +187,11 @@ export class Gateway {
 
     if (decision.kind === 'deny') {
       this.agents.refused(agent, principal, exchange.arrival.visitor);
-      return refuseCall(exchange, call, decision, (text) => this.#sse.say(call.sessionId ?? '', text));
+      return refuseCall(exchange, call, decision, (text) => this.#forwarding.say(call.sessionId ?? '', text));
     }
     this.agents.called(agent, principal, exchange.arrival.visitor);
     if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
-    await this.#forward(visit, call);
+    await this.#forwarding.forward(visit, call);
   }
 
   async #authenticate(exchange: Exchange, secret: string | undefined): Promise<Visit | undefined> {
@@ -210,19 +208,13 @@ export class Gateway {
     return visit;
   }
 
-  /** A session belongs to the principal that began it; anybody else's is answered as unknown. */
-  async #ownSession({ exchange, principal }: Visit, call: Call): Promise<boolean> {
-    if (call.sessionId === undefined || (call.isInitialize && !call.isSse)) return true;
-    const session = this.#sessions.find(call.sessionId, principal.id);
-    if (session === 'foreign') await this.#audit.foreignSession(exchange);
-    if (session === undefined || session === 'foreign') {
-      refuseSession(exchange);
-      return false;
-    }
-    call.agent ??= session.agent;
-    if (call.isInitialize) session.agent = call.agent;
-    exchange.recorder.update({ session: call.sessionId.slice(0, 8) });
-    return true;
+  /** Somebody else's session is answered as one that never was. */
+  async #ownSession(visit: Visit, call: Call): Promise<boolean> {
+    const session = this.#forwarding.admit(visit, call);
+    if (session === 'own') return true;
+    if (session === 'foreign') await this.#audit.foreignSession(visit.exchange);
+    refuseSession(visit.exchange);
+    return false;
   }
 
   #decide(principal: Principal, call: Call): Decision {
@@ -234,95 +226,7 @@ export class Gateway {
     });
   }
 
-  async #forward(visit: Visit, call: Call): Promise<void> {
-    const { exchange } = visit;
-    this.#noteAnswers(exchange, call);
-    const observer = this.#observe(exchange, call);
-    if (!call.isSse || observer.unanswered.length === 0) return this.#forwardNow(visit, call, observer);
-
-    // Its answer comes on the agent's stream, perhaps before the server has said that it took the call. Until then it is
-    // under way: it counts as one, and is judged again like any other.
-    const { sessionId = '' } = call;
-    let resolve = (): void => {};
-    const answered = new Promise<void>((done) => (resolve = done));
-    const finish = (outcome: AnswerOutcome): void => {
-      this.#finish(exchange, outcome);
-      resolve();
-    };
-    if (!this.#sse.expect(sessionId, { observer, finish })) return refuseLimit(exchange, 'of waiting calls', 1_000);
-    try {
-      await this.#forwardNow(visit, call, observer);
-    } catch (error) {
-      this.#sse.withdraw(sessionId, observer);
-      throw error;
-    }
-    if (this.#sse.waits(sessionId, observer)) await answered;
-  }
-
-  async #forwardNow(visit: Visit, call: Call, observer: AnswerObserver): Promise<void> {
-    const { exchange, principal } = visit;
-    const { policy, clock, keepAliveMs = usualKeepAliveMs } = this.#options;
-    const answer = await askUpstream({ ...this.#options, urls: this.#urls }, exchange, principal, call);
-    exchange.recorder.mark('upstreamFirstByte');
-    this.#noteSession(exchange, principal, call, answer);
-    const { sseSession } = answer;
-    observer.session =
-      sseSession ?? (call.isInitialize && !call.isSse ? answer.headers['mcp-session-id'] : call.sessionId);
-
-    const onWriter = (writer: EventWriter): void => this.#sse.opened(sseSession!, writer);
-    const options = { clock, keepAliveMs, ...(sseSession === undefined ? {} : { onWriter }) };
-    try {
-      const broken = await relayAnswer(exchange, answer, observer, filterNow(policy, visit), options);
-      if (exchange.cut !== undefined) return this.#finish(exchange, { status: 'cancelled', reason: exchange.cut });
-      if (call.isSse && answer.status < 300 && observer.unanswered.length > 0) return;
-      if (call.isSse) this.#sse.withdraw(call.sessionId!, observer);
-      if (!broken) this.agents.answered();
-      this.#finish(exchange, broken ?? observer.outcome(answer.status));
-    } finally {
-      if (sseSession !== undefined) this.#endSse(sseSession);
-    }
-  }
-
-  #observe(exchange: Exchange, call: Call): AnswerObserver {
-    const observer: AnswerObserver = new AnswerObserver({
-      recorder: exchange.recorder,
-      requests: requestIds(call.messages),
-      catalogue: this.#catalogue,
-      serverRequests: this.#serverRequests,
-      onAnswer: (id, text) => this.#sse.answered(observer.session ?? '', id, text),
-    });
-    return observer;
-  }
-
-  /** With its stream a session of the old transport is over. */
-  #endSse(session: string): void {
-    this.#sse.closed(session);
-    this.#sessions.delete(session);
-    this.#serverRequests.sessionEnded(session);
-  }
-
-  /** Answers of the agent to what the server had asked. */
-  #noteAnswers(exchange: Exchange, call: Call): void {
-    for (const message of call.messages) {
-      const method = this.#serverRequests.answered(call.sessionId, message, call.body ?? Buffer.alloc(0));
-      if (method !== undefined) exchange.recorder.update({ method, kind: 'response' });
-    }
-  }
-
-  #noteSession(exchange: Exchange, principal: Principal, call: Call, answer: UpstreamResponse): void {
-    const issued = answer.sseSession ?? (call.isSse ? undefined : answer.headers['mcp-session-id']);
-    if ((call.isInitialize || answer.sseSession !== undefined) && issued !== undefined && answer.status < 300) {
-      this.#sessions.add(issued, { principal: principal.id, agent: call.agent ?? principal.name, era: 'legacy' });
-      exchange.recorder.update({ session: issued.slice(0, 8) });
-    }
-    if (call.isSse) return;
-    const ended = answer.status === 404 || (call.method === 'DELETE' && answer.status < 300);
-    if (!ended || call.sessionId === undefined) return;
-    this.#sessions.delete(call.sessionId);
-    this.#serverRequests.sessionEnded(call.sessionId);
-  }
-
-  #finish(exchange: Exchange, outcome: ReturnType<AnswerObserver['outcome']>): void {
+  #finish(exchange: Exchange, outcome: AnswerOutcome): void {
     exchange.recorder.finish(outcome);
     this.#audit.finish(exchange, outcome.status);
   }
@@ -348,24 +252,6 @@ export class Gateway {
       headers: Object.entries(headers),
     });
     return new Exchange({ request, response, arrival, headers }, recorder);
-  }
-
-  #beginServerRow(method: string, session: string | undefined): ReturnType<TrafficLog['begin']> {
-    const recorder = this.#options.traffic.begin({
-      tunnel: this.#options.tunnel,
-      direction: 'server-to-agent',
-      kind: 'request',
-      httpMethod: '',
-      path: '',
-      headers: [],
-    });
-    const agent = session === undefined ? undefined : this.#sessions.agentOf(session);
-    recorder.update({
-      method,
-      ...(session === undefined ? {} : { session }),
-      ...(agent === undefined ? {} : { agent }),
-    });
-    return recorder;
   }
 }
 
