@@ -24,6 +24,7 @@ export const commandIds = {
   allowDestination: 'mcpTunnel.allowDestination',
   addServer: 'mcpTunnel.addServer',
   refreshServers: 'mcpTunnel.refreshServers',
+  scanServers: 'mcpTunnel.scanServers',
   restartHelper: 'mcpTunnel.restartHelper',
   showLog: 'mcpTunnel.showLog',
 } as const;

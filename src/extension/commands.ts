@@ -20,6 +20,7 @@ import {
   readOnlyOn,
   refreshTools,
 } from './ruleCommands.ts';
+import { scanServers } from './scanServers.ts';
 import { openInspector, restartServer, stopTunnel } from './tunnelCommands.ts';
 import { verifyAudit } from './verifyAudit.ts';
 
@@ -49,6 +50,7 @@ const table: Record<CommandId, Command> = {
   [commandIds.allowDestination]: (app) => allowDestination(app),
   [commandIds.addServer]: addServer,
   [commandIds.refreshServers]: (app) => app.servers.refresh(),
+  [commandIds.scanServers]: scanServers,
   [commandIds.restartHelper]: (app) => app.helper.restart(),
   [commandIds.showLog]: (app) => app.log.show(true),
 };

@@ -17,6 +17,7 @@ import { reopenTunnels } from './reopen.ts';
 import { runOf } from './serverRun.ts';
 import { ServerRefresh } from './serverRefresh.ts';
 import { Store } from './store.ts';
+import { watchProjects } from './watchProjects.ts';
 import { Tokens } from './tokens.ts';
 import { ToolRefresh } from './toolRefresh.ts';
 import { tellSetback } from './verifyAudit.ts';
@@ -99,6 +100,7 @@ export function activate(context: ExtensionContext): void {
     inspector.register(),
     ...registerCommands(app),
     ...showViews(app, { trusted }),
+    ...watchProjects(() => helper.running && void servers.refresh()),
     workspace.onDidChangeWorkspaceFolders(() => helper.running && void servers.refresh()),
     workspace.onDidGrantWorkspaceTrust(() => {
       helper.notifyTrust(true);

@@ -1,4 +1,5 @@
-// The tree "Servers": one row for each file that defines MCP servers, its servers and its problems below it.
+// The tree "Servers": one row for each file of the workspace that defines MCP servers, its servers and its problems below
+// it; then what is developed here, what runs already, and what the user has for every workspace.
 import { basename, dirname, relative } from 'node:path';
 import type { DiscoveredServer, DiscoveryProblem, ServerList } from '../core/server.ts';
 import type { TunnelInfo } from '../protocol/control.ts';
@@ -13,35 +14,82 @@ export type ServerTreeInput = {
   folders: readonly string[];
 };
 
-const elsewhere = '';
-
 export function serverTree({ list, tunnels, folders }: ServerTreeInput, t: Translate): TreeNode[] {
   if (!list) return [];
   const exposed = new Set(tunnels.map(({ server }) => server.id));
+  const node = (server: DiscoveredServer): TreeNode => serverNode(server, exposed.has(server.id), t);
+  const guessed = list.servers.filter(({ guess }) => guess);
+  const running = list.servers.filter((server) => server.running);
+  const declared = list.servers.filter((server) => !server.guess && !server.running);
+  const own = declared.filter(({ source }) => source.scope === 'user');
+  const ownFiles = new Set(own.map(({ source }) => source.file));
+  const here = declared.filter(({ source }) => source.scope !== 'user');
+  const isHere = (file: string): boolean => folders.some((folder) => shortPath(file, [folder]) !== file);
+  const ofUser = ({ file }: DiscoveryProblem): boolean => ownFiles.has(file) || !isHere(file);
+  const filesOf = (servers: readonly DiscoveredServer[], problems: readonly DiscoveryProblem[]): TreeNode[] =>
+    fileNodes(servers, problems, folders, node, t);
+  return [
+    ...filesOf(
+      here,
+      list.problems.filter((problem) => !ofUser(problem)),
+    ),
+    ...group('developed', t('Developed here'), 'beaker', guessed.map(node), t('how they start is a guess')),
+    ...group('running', t('Running'), 'pulse', running.map(node)),
+    ...group('own', t('Yours, in every workspace'), 'account', filesOf(own, list.problems.filter(ofUser)), '', true),
+  ];
+}
+
+function fileNodes(
+  servers: readonly DiscoveredServer[],
+  problems: readonly DiscoveryProblem[],
+  folders: readonly string[],
+  node: (server: DiscoveredServer) => TreeNode,
+  t: Translate,
+): TreeNode[] {
   const files = new Map<string, TreeNode[]>();
   const below = (file: string): TreeNode[] => {
     const nodes = files.get(file) ?? [];
     files.set(file, nodes);
     return nodes;
   };
-  for (const server of list.servers) {
-    below(server.source.file ?? elsewhere).push(serverNode(server, exposed.has(server.id), t));
-  }
-  for (const problem of list.problems) {
+  for (const server of servers) below(server.source.file ?? '').push(node(server));
+  for (const problem of problems) {
     const nodes = below(problem.file);
     nodes.push(problemNode(problem, nodes.length, t));
   }
   return [...files]
     .sort(([left], [right]) => (left < right ? -1 : 1))
-    .map(([file, nodes]) => fileNode(file, nodes, folders, t));
+    .map(([file, nodes]) => fileNode(file, nodes, folders));
 }
 
-function fileNode(file: string, children: TreeNode[], folders: readonly string[], t: Translate): TreeNode {
+function group(
+  id: string,
+  label: string,
+  icon: string,
+  children: TreeNode[],
+  description = '',
+  folded?: true,
+): TreeNode[] {
+  if (children.length === 0) return [];
+  return [
+    {
+      id: `servers:${id}`,
+      label,
+      description,
+      icon: { name: icon },
+      context: 'group',
+      children,
+      ...(folded ? { folded } : {}),
+    },
+  ];
+}
+
+function fileNode(file: string, children: TreeNode[], folders: readonly string[]): TreeNode {
   const broken = children.some(({ context }) => context === 'problem');
   const shown = shortPath(file, folders);
   return {
     id: `file:${file}`,
-    label: file === elsewhere ? t('Other servers') : basename(file),
+    label: basename(file),
     description: dirname(shown) === '.' ? '' : dirname(shown),
     tooltip: file,
     icon: broken ? errorIcon : { name: 'json' },
@@ -52,14 +100,20 @@ function fileNode(file: string, children: TreeNode[], folders: readonly string[]
 
 function serverNode(server: DiscoveredServer, isExposed: boolean, t: Translate): TreeNode {
   const runs = server.transport.kind === 'http' ? server.transport.url : commandLine(server.transport);
-  const tooltip = server.problem
-    ? `${server.name}\n${server.problem}\n${runs}`
-    : `${server.name}\n${isExposed ? t('Exposed: see Tunnels.') : t('Not exposed: nobody outside can reach it.')}\n${runs}`;
   const { file, line } = server.source;
+  const state = isExposed ? t('Exposed: see Tunnels.') : t('Not exposed: nobody outside can reach it.');
+  const tooltip = [
+    server.name,
+    server.problem ?? state,
+    runs,
+    ...(server.guess ? [server.guess.reason] : []),
+    ...(server.running ? [t('Process {0} {1}', server.running.pid, server.running.command ?? '').trim()] : []),
+    ...(server.alsoIn ?? []).map((source) => t('Also in {0}', source.file ?? source.format)),
+  ].join('\n');
   return {
     id: `server:${server.id}`,
     label: server.name,
-    description: server.problem ?? runs,
+    description: server.problem ?? (server.running?.needsAuth ? t('{0}, asks for a credential', runs) : runs),
     tooltip,
     icon: serverIcon(server, isExposed),
     context: server.problem ? 'server.problem' : isExposed ? 'server.exposed' : 'server',

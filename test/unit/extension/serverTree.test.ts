@@ -57,6 +57,31 @@ it('shows a file that cannot be read with line and reason, beside the servers of
   });
 });
 
+it('sets apart what is developed here, what runs already, and what the user has for every workspace', () => {
+  const developed = server({
+    id: 'd',
+    source: { format: 'project', scope: 'workspace', file: '/work/package.json' },
+    guess: { reason: 'package.json depends on an SDK', confidence: 'high' },
+  });
+  const url = { kind: 'http', url: 'http://localhost:3000/mcp', headers: {} } as const;
+  const runs = server({ id: 'r', source: { format: 'running' }, transport: url, running: { pid: 7, needsAuth: true } });
+  const own = server({ id: 'o', source: { format: 'cursor', scope: 'user', file: '/home/me/.cursor/mcp.json' } });
+  const problems = [{ file: '/home/me/.codex/config.toml', line: 1, message: 'this is not TOML' }];
+  const list = { servers: [own, runs, developed, server()], problems };
+
+  const rows = serverTree({ list, tunnels: [], folders }, english);
+
+  expect(rows.map(({ label, folded }) => [label, folded ?? false])).toEqual([
+    ['mcp.json', false],
+    ['Developed here', false],
+    ['Running', false],
+    ['Yours, in every workspace', true],
+  ]);
+  expect(rows[1]?.children[0]?.tooltip).toContain('package.json depends on an SDK');
+  expect(rows[2]?.children[0]?.description).toBe('http://localhost:3000/mcp, asks for a credential');
+  expect(rows[3]?.children.map(({ label }) => label)).toEqual(['config.toml', 'mcp.json']);
+});
+
 it('marks a server that is exposed', () => {
   const list = { servers: [server()], problems: [] };
   const [file] = serverTree({ list, tunnels: [tunnel()], folders }, english);
