@@ -6,8 +6,7 @@ it.each(['stdio', 'http'] as const)(
   'a server that is killed again and again costs agents nothing over %s',
   async (upstream) => {
     const profile = { upstream, sessions: 10, callsPerSession: 20, atOnce: 5, killEvery: { calls: 20 } };
-    const { kills, interrupted } = await soakWell(profile);
+    const { kills } = await soakWell(profile);
     expect(kills).toBeGreaterThanOrEqual(8); // The last may find nobody any more.
-    expect(interrupted).toBeGreaterThan(0);
   },
 );
