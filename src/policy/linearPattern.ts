@@ -120,7 +120,12 @@ class Reader {
     return (next) => {
       let start = to === undefined ? this.#any(part)(next) : next;
       for (let times = 0; times < more; times += 1) start = this.#split(part(start), next);
-      for (let times = 0; times < from; times += 1) start = part(start);
+      for (let times = 0; times < from; times += 1) {
+        const before = part(start);
+        // Nothing, however often: each state counts, but `(?:(?:){256}){256}…` has none, and would take for ever.
+        if (before === start) break;
+        start = before;
+      }
       return start;
     };
   }

@@ -96,6 +96,13 @@ describe('LinearPattern', () => {
     },
   );
 
+  it('repeats nothing without counting how often', () => {
+    // 256 to the power of 24: whoever counts is not done today.
+    const nothing = Array.from({ length: 24 }).reduce((inside) => `(?:${inside}){256}`, '') as string;
+    expect(new LinearPattern(`^${nothing}a$`).test('a')).toBe(true);
+    expect(new LinearPattern(`^(?:${nothing}a){3}$`).test('aa')).toBe(false);
+  });
+
   it('does not judge a text that is too long', () => {
     const mine = new LinearPattern('a');
     expect(mine.test('b'.repeat(maxTestedLength))).toBe(false);
