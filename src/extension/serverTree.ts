@@ -33,7 +33,7 @@ export function serverTree({ list, tunnels, folders }: ServerTreeInput, t: Trans
       here,
       list.problems.filter((problem) => !ofUser(problem)),
     ),
-    ...group('developed', t('Developed here'), 'beaker', guessed.map(node), t('how they start is a guess')),
+    ...group('developed', t('Developed here'), 'beaker', guessed.map(node), t('by our guess')),
     ...group('running', t('Running'), 'pulse', running.map(node)),
     ...group('own', t('Yours, in every workspace'), 'account', filesOf(own, list.problems.filter(ofUser)), '', true),
   ];
