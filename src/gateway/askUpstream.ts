@@ -23,8 +23,9 @@ export async function askUpstream(
   principal: Principal,
   call: Call,
 ): Promise<UpstreamResponse> {
-  const beginsSession = call.isInitialize && !call.isSse;
-  const headers = towardsUpstream(call.isInitialize || call.era === 'modern' ? withoutSession(sent) : sent, auth);
+  // The session that was judged, and no other: one beside a stream's, or beside `initialize`, was not.
+  const isJudged = call.sessionId !== undefined && !call.isSse;
+  const headers = towardsUpstream(isJudged ? sent : withoutSession(sent), auth);
   const asker = { headers, signal, principal: principal.id };
   const addresses = auth === 'upstream' ? addressesOf(upstream.url, urls, request) : undefined;
   if (call.metadata) {
@@ -37,7 +38,7 @@ export async function askUpstream(
     method: call.method,
     ...(call.body ? { body: call.body } : {}),
     messages: call.messages,
-    ...(call.sessionId === undefined || beginsSession ? {} : session),
+    ...(call.sessionId === undefined ? {} : session),
     ...(secretIn(request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
     era: call.era,
     mark: (flag) => recorder.flag(flag),
@@ -47,6 +48,6 @@ export async function askUpstream(
 }
 
 function withoutSession(headers: Record<string, string>): Record<string, string> {
-  const { 'mcp-session-id': _stale, ...rest } = headers;
+  const { 'mcp-session-id': _unjudged, ...rest } = headers;
   return rest;
 }

@@ -75,21 +75,22 @@ export async function readCall(
   const mismatch = checkHeaders(exchange.headers, body.messages, body.era);
   if (mismatch) return refuseMessage(exchange, rpcCode.headerMismatch, mismatch.message, mismatch.id);
 
-  const initialize = body.messages.find((message) => message.kind === 'request' && message.method === 'initialize');
+  const isInitialize = body.messages.some((message) => message.kind === 'request' && message.method === 'initialize');
+  // What begins a session is in none, and the modern era (2026-07-28) has none: an id beside such a request means nothing.
+  const hasNoSession = (isInitialize || body.era === 'modern') && sseSession === undefined;
   return {
     method,
     body: read.bytes,
     messages: body.messages,
     isBatch: body.batch,
     era: body.era,
-    isInitialize: initialize !== undefined,
+    isInitialize,
     ...agentOf(body.messages),
     audited: body.messages.map((message) => ({
       ...summarise(message),
       ...('params' in message && message.params !== undefined ? { params: message.params } : {}),
     })),
-    // The modern era has no sessions: a stale id beside such a request means nothing (2026-07-28).
-    ...(body.era === 'modern' && sseSession === undefined ? {} : session),
+    ...(hasNoSession ? {} : session),
   };
 }
 

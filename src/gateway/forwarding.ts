@@ -52,7 +52,7 @@ export class Forwarding {
 
   /** A session belongs to the principal that began it; anybody else's is answered as unknown. */
   admit({ exchange, principal }: Visit, call: Call): 'own' | 'foreign' | 'unknown' {
-    if (call.sessionId === undefined || (call.isInitialize && !call.isSse)) return 'own';
+    if (call.sessionId === undefined) return 'own';
     const session = this.#sessions.find(call.sessionId, principal.id);
     if (session === undefined) return 'unknown';
     if (session === 'foreign') return 'foreign';

@@ -195,3 +195,26 @@ describe('the message endpoint', () => {
     expect(heard).toBeGreaterThan(0);
   });
 });
+
+it('an agent of the old transport gets into no session of another by naming it beside its own stream', async () => {
+  const { upstream, calls } = await streamableBehind();
+  const world = await aGateway({ behind: upstream });
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'victim', version: '1' } };
+  const victim = (await post(world, request('initialize', params))).headers['mcp-session-id'];
+  expect(victim).toBeTypeOf('string');
+  const { token } = await world.grantFor({});
+  const headers = { ...mcpHeaders(token), accept: 'text/event-stream' };
+  const stream = await openHttp1(world.target, { path: '/mcp', headers });
+  let text = '';
+  stream.on('data', (chunk: Buffer) => (text += chunk.toString())).on('error', () => {});
+  onTestFinished(() => void stream.destroy());
+  await until(() => text.includes('\n\n'));
+  const path = /data: (\S+)/.exec(text)![1]!;
+
+  const named = { path, headers: { 'mcp-session-id': String(victim) } };
+  const call = request('tools/call', { name: 'echo', arguments: { text: 'mine' } }, 7);
+  expect((await post({ ...world, token }, call, named)).status).toBe(202);
+  await until(() => text.includes('"id":7'));
+  expect(text).toContain('"error":');
+  expect(calls()).toEqual([]);
+});
