@@ -4,7 +4,7 @@ import type { TimerHandle } from '../core/clock.ts';
 import type { TunnelError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { failed, failures } from '../mcp/failures.ts';
-import { metaKey } from '../mcp/revisions.ts';
+import { metaKey, modernRevision } from '../mcp/revisions.ts';
 import type { RpcMessage } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import { accepted, refuse } from './answers.ts';
@@ -44,6 +44,9 @@ type Asked = {
 };
 /** A stream of notifications; `filter` is what the server granted, once it did. */
 type Listening = { filter: JsonObject | undefined; isAgain: boolean };
+
+/** Of a question of ours: whoever answers it is an MCP server. Text, because the ids of agents become numbers. */
+const startId = 'mcp-tunnel-start';
 
 const LIST_CHANGES = { toolsListChanged: 'tools', promptsListChanged: 'prompts', resourcesListChanged: 'resources' };
 
@@ -88,12 +91,12 @@ export class ModernServer {
     try {
       this.#starting ??= this.#life.start();
       await this.#starting;
+      if (!this.#life.hasRoom) return refuse.notReading(message?.kind === 'request' ? message.id : null);
       if (message?.kind !== 'request') return this.#notified(message, body);
       const header = this.#headers.disagreement(message, headers);
       if (header !== undefined) return refuse.argumentHeader(header, message.id);
       const { maxPendingRequests } = this.#options.limits;
       if (this.#ids.size >= maxPendingRequests) return refuse.tooManyCalls(maxPendingRequests, message.id);
-      if (!this.#life.hasRoom) return refuse.notReading(message.id);
       mark?.('remapped');
       return await this.#call(message, body, signal, mark).response;
     } finally {
@@ -132,12 +135,26 @@ export class ModernServer {
     const [lent, bytes] = this.#ids.lend(asked, request, body);
     if (request.method === 'subscriptions/listen') asked.listening = { filter: undefined, isAgain: false };
     if (asked.listening || (replaysReads && this.#reads.has(request))) asked.bytes = bytes;
-    this.#life.send(bytes);
-    this.#mute ??= clock.after(limits.startTimeoutMs, () => {
-      const seconds = limits.startTimeoutMs / 1000;
-      void this.#life.end(failed('SERVER_START', `the server did not answer its first call within ${seconds} s`));
-    });
+    this.#awaitFirstAnswer(request);
+    // A listener that comes while the server is away is listened for with the others, when it is back.
+    if (!asked.listening || this.#life.isUp) this.#life.send(bytes);
     return call;
+  }
+
+  /** A server must say something within its time; a call may take longer, so it is asked what nobody has to think about. */
+  #awaitFirstAnswer({ method, params }: RpcMessage & { kind: 'request' }): void {
+    if (this.#mute) return;
+    const { clock, limits } = this.#options;
+    this.#mute = clock.after(limits.startTimeoutMs, () => {
+      const seconds = limits.startTimeoutMs / 1000;
+      void this.#life.end(failed('SERVER_START', `the server answered nothing within ${seconds} s`));
+    });
+    if (method === 'server/discover') return;
+    const meta = isJsonObject(params) && isJsonObject(params['_meta']) ? params['_meta'] : {};
+    const revision = meta[metaKey.protocolVersion] ?? modernRevision;
+    const _meta = { [metaKey.protocolVersion]: revision, [metaKey.clientCapabilities]: {} };
+    const asks = { jsonrpc: '2.0', id: startId, method: 'server/discover', params: { _meta } };
+    this.#life.send(Buffer.from(JSON.stringify(asks)));
   }
 
   /** A withdrawal counts where it can mean but one call of this principal; what else is said goes to the server. */
@@ -158,6 +175,7 @@ export class ModernServer {
     if (message.kind === 'notification') return this.#told(message);
     // This era has no requests of servers; one that waits for an answer would wait for ever.
     this.#noise(`a request (${message.method}) was refused: this revision has none`);
+    if (!this.#life.hasRoom) return; // It asks and asks, and reads nothing.
     const text = rpcErrorText(message.id, rpcCode.methodNotFound, 'this protocol revision has no requests of servers');
     this.#life.send(Buffer.from(text));
   }
@@ -165,6 +183,7 @@ export class ModernServer {
   #answered(message: ChildAnswer): void {
     this.#life.endure(); // It has shown that it is an MCP server.
     this.#mute?.cancel();
+    if (message.id === startId) return;
     const lent = this.#ids.answered(message.id);
     if (!lent) return this.#noise('an answer to no call was dropped');
     if (this.#options.replaysReads) this.#reads.learn(message.result);

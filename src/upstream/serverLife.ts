@@ -70,6 +70,11 @@ export class ServerLife {
     return this.#over !== undefined;
   }
 
+  /** Whether what is sent reaches it now; else it waits. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
   /** Whether it reads what it is sent, and not too much waits while it is away. */
   get hasRoom(): boolean {
     if (this.#isUp) return this.#child!.hasRoom;

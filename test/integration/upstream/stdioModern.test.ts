@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { metaKey } from '../../../src/mcp/revisions.ts';
+import { stdioLimits } from '../../../src/upstream/stdioLimits.ts';
+import { FakeClock } from '../../support/fakeClock.ts';
 import { expectNothingLeft } from '../../support/leaks.ts';
 import { modernAgent, modernRequest } from '../../support/modernAgent.ts';
 import { settableServer } from '../../support/serverSettings.ts';
@@ -172,7 +174,7 @@ describe('a stream that its agent closes', () => {
     await agent.notify('notifications/cancelled', { requestId: 'mine' });
     await stream.ended();
     await agent.post(2, 'ping');
-    const [, cancelled] = (await server.heard()).flat();
+    const cancelled = (await server.heard()).flat().find((line) => line.includes('notifications/cancelled'));
     expect(JSON.parse(cancelled!)).toMatchObject({ params: { requestId: 1 } });
   });
 });
@@ -227,6 +229,17 @@ describe('subscriptions/listen', () => {
   });
 });
 
+it('a subscription that comes while the server is away is made once', async () => {
+  const server = await settableServer();
+  const world = stdioWorld(server.flags);
+  const agent = modernAgent(world, 'g_1');
+  await agent.post(1, 'ping');
+  world.upstream.restart('Restart Server');
+  await agent.post('sub', 'subscriptions/listen', { notifications: { toolsListChanged: true } } as object);
+  await agent.post(2, 'ping');
+  expect((await server.heard()).flat().filter((line) => line.includes('subscriptions/listen'))).toHaveLength(1);
+});
+
 describe('a modern call whose server dies', () => {
   it('is answered that it may be tried again, not sent again, and the next one is served', async () => {
     const server = await settableServer();
@@ -258,9 +271,42 @@ describe('a modern call whose server dies', () => {
   });
 
   it('or says nothing from the start does not wait for ever', async () => {
-    const world = stdioWorld([], { limits: { startTimeoutMs: 200 } });
+    const silent = ['-e', 'process.stdin.resume(); setInterval(() => {}, 1000)'];
+    const world = stdioWorld([], { args: silent, limits: { startTimeoutMs: 200 } });
     await expect(modernAgent(world, 'g_1').post(1, 'never')).rejects.toMatchObject({ code: 'UPSTREAM_START' });
   });
+});
+
+it('a first call may take longer than a server may take to start: it is asked something short beside it', async () => {
+  const clock = new FakeClock();
+  const server = await settableServer();
+  const world = stdioWorld(server.flags, { clock });
+  const answer = modernAgent(world, 'g_1').send(1, 'never');
+  // One timer ends the start, one makes a stream of what takes long.
+  await until(() => clock.pending === 2);
+  await until(() => clock.pending === 1);
+  clock.advance(stdioLimits.startTimeoutMs);
+  const { status, headers, body } = await answer;
+  expect([status, headers['content-type']]).toEqual([200, 'text/event-stream']);
+  expect(body?.errored).toBeNull();
+  const [first] = (await server.heard())[0]!;
+  expect(JSON.parse(first!)).toMatchObject({
+    method: 'server/discover',
+    params: { _meta: { [metaKey.protocolVersion]: '2026-07-28', [metaKey.clientCapabilities]: {} } },
+  });
+  body?.destroy();
+});
+
+it('a server that no longer reads is not fed with notifications for ever: 503', async () => {
+  const world = stdioWorld([], { limits: { maxUnreadInputBytes: 100_000 } });
+  const agent = modernAgent(world, 'g_1');
+  await agent.post(1, 'deaf');
+  const statuses: number[] = [];
+  for (let count = 0; count < 20; count += 1) {
+    statuses.push((await agent.notify('notifications/x', { text: 'x'.repeat(50_000) })).status);
+  }
+  expect(statuses[0]).toBe(202);
+  expect(statuses.at(-1)).toBe(503);
 });
 
 describe('what the modern transport refuses', () => {
