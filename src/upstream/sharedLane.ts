@@ -3,7 +3,6 @@
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import type { RpcMessage } from '../mcp/message.ts';
 import { logLevels } from '../mcp/revisions.ts';
-import { lentCancellation } from './idTable.ts';
 import { textAt } from './jsonSplice.ts';
 import { cancelledId } from './serverRequestIds.ts';
 import type { Initialised, SessionServer, SessionServerEvents } from './sessionServer.ts';
@@ -54,8 +53,7 @@ export class SharedLane implements SessionServer {
         if (message.method === 'notifications/initialized') return this.#server.initialized(message, bytes);
         if (message.method !== 'notifications/cancelled') return this.#server.say(bytes);
         const id = cancelledId(message);
-        const lent = id === undefined ? undefined : this.#server.requestOf(this, id);
-        if (lent) this.#server.say(lentCancellation(lent, bytes));
+        if (id !== undefined) this.#server.withdraw(this, id, bytes);
         return;
       }
       case 'result':

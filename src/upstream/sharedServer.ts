@@ -6,10 +6,10 @@ import type { RpcId, RpcMessage } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import type { ChildAnswer, ChildMessage, ChildNotification, ChildRequest } from './childMessage.ts';
 import { Greeting } from './greeting.ts';
-import { cancellation, IdTable, restoredAnswer, restoredProgress } from './idTable.ts';
+import { cancellation, IdTable, lentCancellation, restoredAnswer, restoredProgress } from './idTable.ts';
 import { splice, textAt } from './jsonSplice.ts';
 import { ServerLife, type ServerLifeOptions } from './serverLife.ts';
-import { ServerRequestIds } from './serverRequestIds.ts';
+import { maxWaitingRequests, ServerRequestIds } from './serverRequestIds.ts';
 import type { Initialised, OpenSessionServer } from './sessionServer.ts';
 import { SharedLane } from './sharedLane.ts';
 import { disagreement, type Agreement } from './sharedAgreement.ts';
@@ -118,8 +118,12 @@ export class SharedServer {
     if (said) this.say(said);
   }
 
-  requestOf(lane: SharedLane, id: RpcId): ReturnType<IdTable<SharedLane>['find']> {
-    return this.#ids.find(lane, id) as ReturnType<IdTable<SharedLane>['find']>;
+  /** Its agent waits no more. The server may never answer, and then it would count as running for ever. */
+  withdraw(lane: SharedLane, id: RpcId, bytes: Uint8Array): void {
+    const lent = this.#ids.find(lane, id);
+    if (!lent) return;
+    this.#ids.forget(lent);
+    this.say(lentCancellation(lent, bytes));
   }
 
   /** What all sessions want to hear of; the server knows but one. */
@@ -216,6 +220,7 @@ export class SharedServer {
   }
 
   #askedBy(message: ChildRequest): void {
+    if (!this.hasRoom) return this.#noise('a request was dropped: the server does not read what it is sent');
     if (message.method === 'ping') {
       return this.say(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: message.id, result: {} })));
     }
@@ -225,7 +230,9 @@ export class SharedServer {
       return this.say(Buffer.from(rpcErrorText(message.id, rpcCode.serverError, why)));
     }
     const asked = this.#requestIds.toAgent(message) as ChildRequest;
+    this.#asked.delete(asked.id); // An id that is used again is as young as its newest use.
     this.#asked.set(asked.id, lane);
+    if (this.#asked.size > maxWaitingRequests) this.#asked.delete(this.#asked.keys().next().value!);
     lane.events.onMessage(asked);
   }
 

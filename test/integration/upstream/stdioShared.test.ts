@@ -1,6 +1,7 @@
 // One stdio server for all sessions: ids that collide, requests and notifications that belong to one of them, and what
 // no agent may hear because it might be another's.
 import { describe, expect, it } from 'vitest';
+import { maxWaitingRequests } from '../../../src/upstream/serverRequestIds.ts';
 import { expectNothingLeft } from '../../support/leaks.ts';
 import { settableServer, type ServerSettings } from '../../support/serverSettings.ts';
 import { EventReader, isAlive, notification, request, stdioWorld, type World } from '../../support/stdioWorld.ts';
@@ -79,6 +80,45 @@ describe('sessions of a shared server', () => {
     await world.post(notification('notifications/cancelled', { requestId: 7 }), two.sessionId);
     await new EventReader(await held).ended();
     expect((await heard()).filter((line) => line.includes('cancelled'))).toHaveLength(1);
+  });
+});
+
+it('a call that was withdrawn runs no more: the server may ask the other principal, and its late answer is nobody’s', async () => {
+  const world = stdioWorld([], shared);
+  const [one, two] = [await world.initialize(), await world.initialize('2025-11-25', { principal: 'g_2' })];
+  const held = world.send(request(7, 'never'), one.sessionId);
+  await world.post(notification('notifications/cancelled', { requestId: 7 }), one.sessionId);
+  await new EventReader(await held).ended();
+  const asking = new EventReader(await world.send(request(1, 'ask', { as: 1 }), two.sessionId));
+  expect((await asking.has(1))[0]).toMatchObject({ id: 1, method: 'sampling/createMessage' });
+  await world.post({ jsonrpc: '2.0', id: 1, result: { text: 'mine' } }, two.sessionId);
+  await asking.ended();
+});
+
+describe('a shared server that asks and asks', () => {
+  it('has the oldest of its questions forgotten: their answers go nowhere', async () => {
+    const { world, heard } = await settable();
+    const { sessionId } = await world.initialize();
+    const messages = Array.from({ length: maxWaitingRequests + 1 }, (_, id) => ({ id, method: 'roots/list' }));
+    await new EventReader(await world.send(request('c', 'say', { messages }), sessionId)).ended();
+    for (const id of [0, 1]) await world.post({ jsonrpc: '2.0', id, result: { roots: [] } }, sessionId);
+    await world.post(request('d', 'ping'), sessionId);
+    const answers = (await heard()).map((line) => JSON.parse(line) as { id: unknown; result?: object });
+    expect(answers.filter(({ result }) => result).map(({ id }) => id)).toEqual([1]);
+  });
+
+  it('is answered no more while it does not read the answers', async () => {
+    const server = `process.stdin.once('data', (line) => {
+      const { id, params } = JSON.parse(line);
+      process.stdin.pause();
+      const result = { protocolVersion: params.protocolVersion, capabilities: {}, serverInfo: { name: 's', version: '1' } };
+      const pings = Array.from({ length: 20_000 }, (_, id) => JSON.stringify({ jsonrpc: '2.0', id, method: 'ping' }));
+      process.stdout.write([JSON.stringify({ jsonrpc: '2.0', id, result }), ...pings, ''].join('\\n'));
+      setInterval(() => {}, 1000);
+    })`;
+    const world = stdioWorld([], { ...shared, args: ['-e', server], limits: { maxUnreadInputBytes: 10_000 } });
+    await world.initialize();
+    await until(() => world.events.some((event) => event.kind === 'noise' && event.line.includes('does not read')));
   });
 });
 
