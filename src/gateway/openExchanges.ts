@@ -7,8 +7,8 @@ import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { withdrawnCall } from './refusals.ts';
 
-/** What `setTimeout` holds: 24.8 days. */
-const longestTimerMs = 2 ** 31 - 1;
+/** Timers stand still while the machine sleeps, and know nothing of a clock that is set: proofs are looked at so often. */
+export const longestWaitMs = 60_000;
 
 /** An exchange whose principal is known. The principal is replaced when its grant becomes another one. */
 export type Visit = {
@@ -101,7 +101,7 @@ export class OpenExchanges {
     this.#timer?.cancel();
     this.#looksAtMs = atMs;
     const leftMs = Math.max(0, atMs - this.#options.clock.now());
-    this.#timer = this.#options.clock.after(Math.min(leftMs, longestTimerMs), () => this.#look());
+    this.#timer = this.#options.clock.after(Math.min(leftMs, longestWaitMs), () => this.#look());
   }
 
   #look(): void {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../src/core/errors.ts';
+import { longestWaitMs } from '../../src/gateway/openExchanges.ts';
 import { StdioUpstream } from '../../src/upstream/stdioUpstream.ts';
 import type { UpstreamRequest, UpstreamResponse } from '../../src/upstream/upstream.ts';
 import { connectAgent2, openHttp1, type Answer } from '../support/agents.ts';
@@ -366,6 +367,28 @@ describe.each(versions)('a grant, over %s,', (version) => {
     clock.advance(1);
     expect(await ended).toBe('cut');
     await until(() => source.destroyed && world.rows()[0]?.status === 'cancelled');
+    expect(world.rows()[0]?.reason).toBe('the grant has expired');
+  });
+
+  it('that expires while the machine sleeps has no stream a minute after it woke', async () => {
+    const clock = new FakeClock();
+    const source = new PassThrough();
+    const world = await aGateway({ clock, answer: () => sse(source) });
+    const hour = 3_600_000;
+    const { token } = await world.grantFor({}, { expiresMs: clock.now() + 8 * hour });
+    const { ended, firstByte } = open(world, version, 'GET', token);
+    source.write('data: 1\n\n');
+    await firstByte;
+    clock.jump(7 * hour);
+    clock.advance(longestWaitMs);
+    expect(world.unanswered()).toBe(1);
+    clock.jump(-hour);
+    clock.advance(longestWaitMs);
+    expect(world.unanswered()).toBe(1);
+    clock.jump(9 * hour);
+    clock.advance(longestWaitMs);
+    expect(await ended).toBe('cut');
+    await until(() => world.rows()[0]?.status === 'cancelled');
     expect(world.rows()[0]?.reason).toBe('the grant has expired');
   });
 });

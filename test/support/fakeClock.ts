@@ -34,4 +34,9 @@ export class FakeClock implements Clock {
     }
     this.#now = until;
   }
+  /** The machine slept, or its clock was set: the time is another, and timers know nothing of it. */
+  jump(ms: number): void {
+    this.#now += ms;
+    for (const timer of this.#timers) timer.atMs += ms;
+  }
 }
