@@ -79,7 +79,7 @@ export async function agentsChange(
     const scope = { ...changedScope(kept, options), ...(servers ? { servers } : {}) };
     return verbs['grants/change']({
       id,
-      ...(changesScope ? { scope } : {}),
+      ...(changesScope ? { scope, before: old } : {}),
       ...(expires === undefined ? {} : { expiresMs: context.clock.now() + expires }),
     });
   });

@@ -25,7 +25,7 @@ export async function changeAccess(app: App, target?: unknown): Promise<void> {
   const scopeChanged = JSON.stringify(after.scope) !== JSON.stringify(grant.scope);
   const { grant: now } = await app.helper.request('grants/change', {
     id: grant.id,
-    ...(scopeChanged ? { scope: after.scope } : {}),
+    ...(scopeChanged ? { scope: after.scope, before: grant.scope } : {}),
     ...(after.expiresMs === grant.expiresMs ? {} : { expiresMs: after.expiresMs }),
   });
   const facts = `${leftLabel(now.expiresMs, app.clock.now(), t)} · ${scopeLabel(now.scope, t)}`;

@@ -31,6 +31,7 @@ export const newGrantSchema = z.strictObject({
 export const grantChangeSchema = z.strictObject({
   scope: scopeSchema.extend({ servers: serversSchema.optional() }).optional(),
   expiresMs: time.optional(),
+  before: scopeSchema.extend({ servers: serversSchema }).optional(),
 });
 
 const storedGrantSchema = z.strictObject({

@@ -16,6 +16,7 @@ import {
   type StoredGrant,
 } from './grantFile.ts';
 import { copyScope, type GrantScope, type Scope } from './grantScope.ts';
+import { holderOf, type Judged } from './holder.ts';
 import { digest, looksLikeToken, mintToken, pathSecretPrefix, tokenPrefix, type RandomBytes } from './token.ts';
 import { describedWay, newWaySchema, type NewWay, type Way } from './way.ts';
 
@@ -38,8 +39,11 @@ export type Grant = {
 /** `expiresMs` is a moment (milliseconds since the epoch), not a duration. */
 export type NewGrant = { name: string; servers: string[]; scope: Scope; expiresMs: number };
 
-/** What stands in place of what the grant says; what is absent stays, also its `servers` in a new scope. */
-export type GrantChange = { scope?: Scope & { servers?: string[] }; expiresMs?: number };
+/**
+ * What stands in place of what the grant says; what is absent stays, also its `servers` in a new scope. `before` is the
+ * scope that somebody looked at when they chose the new one.
+ */
+export type GrantChange = { scope?: Scope & { servers?: string[] }; expiresMs?: number; before?: GrantScope };
 
 /** Several may come by one grant, where an authority or an issuer says who they are: `subject` is what it says. */
 export type Principal = {
@@ -76,8 +80,7 @@ export type GrantStoreOptions = {
   pollMs?: number;
 };
 
-type Entry = { grant: StoredGrant; sha256: Buffer; untilMs: number };
-type Judged = Pick<Entry, 'grant' | 'untilMs'> & { sha256?: Buffer; subject?: string };
+type Entry = Judged & { sha256: Buffer };
 
 export class GrantStore {
   readonly #options: GrantStoreOptions;
@@ -165,10 +168,7 @@ export class GrantStore {
         throw new TunnelError('CONFLICT', `${old.name} has no token here: its proof is renewed by whoever signs it`);
       }
       if (old.paired) {
-        throw new TunnelError(
-          'CONFLICT',
-          `${old.name} paired and renews its tokens itself; revoke it to end its access`,
-        );
+        throw new TunnelError('CONFLICT', `${old.name} paired and renews its tokens itself; revoke it instead`);
       }
       const overlap = old.digests
         .map(({ sha256, untilMs = Infinity }) => ({
@@ -183,14 +183,16 @@ export class GrantStore {
 
   /**
    * Puts another scope or another end in place of the old, at once. What is wider than the policy gives no more than the
-   * policy. Throws `NOT_FOUND`, `CONFLICT` for an ended grant, `USAGE`.
+   * policy. Throws `NOT_FOUND`, `USAGE`, `CONFLICT` for an ended grant and for one that is no longer as in `before`: what
+   * another window narrowed meanwhile must not come back.
    */
   async change(id: string, wanted: GrantChange): Promise<Grant> {
-    const { scope, expiresMs } = checked(grantChangeSchema, wanted);
+    const { scope, expiresMs, before } = checked(grantChangeSchema, wanted);
     const nowMs = this.#options.clock.now();
     if (expiresMs !== undefined) demandFuture(expiresMs, nowMs);
     const grant = await this.#changeOne(id, (old) => {
       demandLive(old, nowMs);
+      demandSeen(old, before);
       return {
         ...old,
         scope: scope ? { ...scope, servers: scope.servers ?? old.scope.servers } : old.scope,
@@ -272,26 +274,17 @@ export class GrantStore {
     return described(added);
   }
 
-  #judge({ grant, untilMs, sha256, subject }: Judged, serverId: string): AuthResult {
-    const nowMs = this.#options.clock.now();
-    const { id, name } = grant;
-    const scope = copyScope(grant.scope);
+  #judge(judged: Judged, serverId: string): AuthResult {
+    const { grant, untilMs } = judged;
+    const { scope } = grant;
     if (grant.revokedMs !== undefined) return { kind: 'refused', why: 'revoked' };
     const expiresMs = Math.min(grant.expiresMs, untilMs);
-    if (expiresMs <= nowMs) return { kind: 'refused', why: 'expired' };
+    if (expiresMs <= this.#options.clock.now()) return { kind: 'refused', why: 'expired' };
     if (!scope.servers.includes(anyServer) && !scope.servers.includes(serverId)) {
       return { kind: 'refused', why: 'other-server' };
     }
-    const kind = grant.way?.kind ?? (grant.paired ? 'oauth' : 'grant');
-    const signed = subject === undefined ? {} : { subject };
-    const own = subject === undefined ? id : `${id}/${digest(subject).slice(0, 16)}`;
-    const principal: Principal = { kind, id: own, name, grant: id, scope, ...signed };
-    const proof = {
-      grant: id,
-      ...(sha256 === undefined ? {} : { sha256: sha256.toString('hex') }),
-      ...signed,
-      ...(sha256 === undefined && untilMs !== Infinity ? { untilMs } : {}),
-    };
+    judged.holder ??= holderOf(judged);
+    const { principal, proof } = judged.holder;
     return { kind: 'principal', principal, expiresMs, proof };
   }
 
@@ -368,6 +361,11 @@ function checked<T>(schema: z.ZodType, wanted: T): T {
 
 function demandFuture(expiresMs: number, nowMs: number): void {
   if (expiresMs <= nowMs) throw new TunnelError('USAGE', 'a grant must end in the future');
+}
+
+function demandSeen({ name, scope }: StoredGrant, before: GrantChange['before']): void {
+  if (!before || isSame(copyScope(scope), copyScope(before))) return;
+  throw new TunnelError('CONFLICT', `${name} was changed elsewhere meanwhile; look at it again`);
 }
 
 function demandLive({ name, revokedMs, expiresMs }: StoredGrant, nowMs: number): void {

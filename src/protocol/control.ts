@@ -240,9 +240,17 @@ export type HelperRequests = InspectorRequests & {
   };
   /** The old text works for `overlapMs` more; for a path secret `token` is that. */
   'grants/rotate': { params: { id: string; overlapMs: number }; result: { grant: GrantInfo; token: string } };
-  /** Puts another scope (and another end) in place of the old; what is open and no longer allowed ends. */
+  /**
+   * Puts another scope (and another end) in place of the old; what is open and no longer allowed ends. Fails with `CONFLICT`
+   * where the scope is no longer `before`, which is what the change was made from.
+   */
   'grants/change': {
-    params: { id: string; scope?: GrantScope & { servers?: string[] }; expiresMs?: number };
+    params: {
+      id: string;
+      scope?: GrantScope & { servers?: string[] };
+      expiresMs?: number;
+      before?: GrantInfo['scope'];
+    };
     result: { grant: GrantInfo };
   };
   'grants/revoke': { params: { id: string }; result: { grant: GrantInfo } };

@@ -129,6 +129,23 @@ describe('GrantStore.change', () => {
   });
 });
 
+it('what one window narrowed does not come back from another that has not seen it yet', async () => {
+  const world = new World();
+  const [here, there] = [await world.store(), await world.store()];
+  const { grant } = await here.add(world.wanted({ scope: { tools: ['echo', 'delete'], prompts: ['p'] } }));
+  await there.refresh();
+  const [seen] = there.list();
+  const narrowed = await here.change(grant.id, { scope: { tools: ['echo'] }, before: grant.scope });
+  // It only meant to take the prompts away.
+  const stale = there.change(grant.id, { scope: { tools: ['echo', 'delete'] }, before: seen!.scope });
+  await expect(stale).rejects.toMatchObject({ code: 'CONFLICT' });
+  await there.refresh();
+  expect(there.list()).toEqual([narrowed]);
+  // In another order of keys, as a driver may send it, it is the same.
+  const { servers, ...scope } = narrowed.scope;
+  await there.change(grant.id, { scope: {}, before: { ...scope, servers } });
+});
+
 describe('what a GrantStore tells', () => {
   it('of a change made here', async () => {
     const world = new World();
