@@ -11,7 +11,7 @@ import { failed, failureOf } from '../mcp/failures.ts';
 import { refuse } from './answers.ts';
 import { firstAnswer, isEventStream } from './firstAnswer.ts';
 import { HttpSession } from './httpSession.ts';
-import { lastingStream } from './lastingStream.ts';
+import { lastingStream, type LastingStreamOptions } from './lastingStream.ts';
 import type { KnownEras, Upstream, UpstreamEvent, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 export type ReturnLimits = {
@@ -102,7 +102,7 @@ export class ReturningUpstream implements Upstream {
       first: answer.body,
       maxEventBytes: this.#limits.maxEventBytes,
       owed: () => owed(session, request),
-      reopen: () => this.#reopen(session, request),
+      reopen: this.#reopener(session, request),
     });
     return { ...seen, headers, body };
   }
@@ -121,7 +121,8 @@ export class ReturningUpstream implements Upstream {
   }
 
   /** To the session as the server knows it; one that it does not know is begun anew first, and then it is sent again. */
-  async #sendOn(session: HttpSession, request: UpstreamRequest, waitMs?: number): Promise<UpstreamResponse> {
+  async #sendOn(session: HttpSession, asked: UpstreamRequest, waitMs?: number): Promise<UpstreamResponse> {
+    let request = asked;
     for (let times = 1; ; times += 1) {
       await session.returning;
       const { returns } = session;
@@ -129,6 +130,7 @@ export class ReturningUpstream implements Upstream {
       if (answer.status !== 404 || times > this.#limits.maxReturns) return answer;
       if (session.returns === returns && !(await this.#return(session, request))) return answer;
       answer.body?.destroy();
+      if (request.method === 'GET') request = resumingFrom(request, undefined);
     }
   }
 
@@ -139,18 +141,38 @@ export class ReturningUpstream implements Upstream {
     if (counterpart.id !== undefined) headers['mcp-session-id'] = counterpart.id;
     const answer = await this.#send({ ...request, headers }, waitMs);
     // Events of the server that is no more cannot be had again: the stream begins where it is now.
-    const { 'last-event-id': resumes, ...fresh } = headers;
-    if (resumes === undefined || session.returns === 0 || answer.status !== 400) return answer;
+    const resumes = request.method === 'GET' && headers['last-event-id'] !== undefined;
+    if (!resumes || session.returns === 0 || answer.status !== 400) return answer;
     answer.body?.destroy();
-    return this.#send({ ...request, headers: fresh });
+    return this.#send(resumingFrom({ ...request, headers }, undefined));
   }
 
-  /** The agent's own stream broke off; `undefined` when it cannot go on. */
-  async #reopen(session: HttpSession, request: UpstreamRequest): Promise<UpstreamResponse['body']> {
-    if (request.signal.aborted || this.#closing.signal.aborted) return undefined;
-    this.#isAway(session);
-    const { 'last-event-id': _seen, ...headers } = request.headers;
-    const answer = await this.#sendOn(session, { ...request, headers }, this.#limits.streamWaitMs);
+  /** Reopens the agent's own stream each time that it breaks off. */
+  #reopener(session: HttpSession, request: UpstreamRequest): LastingStreamOptions['reopen'] {
+    const backoff = this.#newBackoff();
+    /** What the agent has of it, and of the session at which server: events of another one mean nothing. */
+    let seen = { eventId: request.headers['last-event-id'], returns: session.returns };
+    return async (lastEventId, isBarren) => {
+      if (request.signal.aborted || this.#closing.signal.aborted) return undefined;
+      this.#isAway(session);
+      if (!isBarren) backoff.reset();
+      else if (!(await this.#pause(backoff.next(), request))) return undefined;
+      const eventId = lastEventId ?? seen.eventId;
+      const body = await this.#reopen(session, request, session.returns === seen.returns ? eventId : undefined);
+      seen = { eventId: session.returns === seen.returns ? eventId : undefined, returns: session.returns };
+      return body;
+    };
+  }
+
+  /** `undefined` when it cannot go on. */
+  async #reopen(
+    session: HttpSession,
+    request: UpstreamRequest,
+    eventId: string | undefined,
+  ): Promise<UpstreamResponse['body']> {
+    // It may be the connection alone that broke: then the server still has what was said meanwhile.
+    const again = resumingFrom(request, eventId);
+    const answer = await this.#sendOn(session, again, this.#limits.streamWaitMs);
     if (answer.status === 200 && isEventStream(answer.headers)) {
       if (session.returns > 0) request.mark?.('remapped');
       this.#isBack(session);
@@ -162,8 +184,8 @@ export class ReturningUpstream implements Upstream {
 
   /** Waits, within bounds, for a server that was there and refuses connections: nothing was sent to it yet. */
   async #send(request: UpstreamRequest, waitMs = this.#limits.waitMs): Promise<UpstreamResponse> {
-    const { baseMs, maxDelayMs, maxWaiting } = this.#limits;
-    const backoff = new Backoff({ baseMs, maxMs: maxDelayMs, random: () => 1 });
+    const { maxWaiting } = this.#limits;
+    const backoff = this.#newBackoff();
     const untilMs = this.#clock.now() + waitMs;
     let waits = false;
     try {
@@ -187,6 +209,19 @@ export class ReturningUpstream implements Upstream {
     } finally {
       if (waits) this.#waiting -= 1;
     }
+  }
+
+  #newBackoff(): Backoff {
+    const { baseMs, maxDelayMs } = this.#limits;
+    return new Backoff({ baseMs, maxMs: maxDelayMs, random: () => 1 });
+  }
+
+  /** Whether somebody still wants what comes after it. */
+  #pause(ms: number, { signal }: UpstreamRequest): Promise<boolean> {
+    return delay(this.#clock, ms, AbortSignal.any([signal, this.#closing.signal])).then(
+      () => true,
+      () => false, // The agent left, or the tunnel was closed.
+    );
   }
 
   /** Begins the session anew, once for all who ask; false where the server does not take it, or takes it otherwise. */
@@ -266,6 +301,11 @@ export class ReturningUpstream implements Upstream {
     session.awaySinceMs = undefined;
     this.#events.emit({ kind: 'returned', sessionId: session.id, awayMs });
   }
+}
+
+function resumingFrom(request: UpstreamRequest, eventId: string | undefined): UpstreamRequest {
+  const { 'last-event-id': _before, ...headers } = request.headers;
+  return { ...request, headers: eventId === undefined ? headers : { ...headers, 'last-event-id': eventId } };
 }
 
 /** Messages of ours on the agent's stream. */

@@ -9,6 +9,7 @@ export type Heard = {
   method: string;
   session: string | undefined;
   body: { id?: unknown; method?: string; params?: Record<string, unknown> };
+  lastEventId?: string;
 };
 
 export type RestartableOptions = {
@@ -80,6 +81,13 @@ export class Restartable {
     await this.start();
   }
 
+  /** As a proxy does it: the connection of a stream breaks, the session stays. */
+  cutStream(session: string): void {
+    const stream = this.#streams.get(session);
+    this.#streams.delete(session);
+    stream?.socket?.resetAndDestroy();
+  }
+
   /** Says something on the stream of a session. */
   say(session: string, text: string): void {
     this.#streams.get(session)?.write(text);
@@ -101,7 +109,8 @@ export class Restartable {
     const text = Buffer.concat(chunks).toString();
     const body = (text === '' ? {} : JSON.parse(text)) as Heard['body'];
     const session = request.headers['mcp-session-id'] as string | undefined;
-    const heard: Heard = { method: request.method ?? '', session, body };
+    const lastEventId = request.headers['last-event-id'] as string | undefined;
+    const heard: Heard = { method: request.method ?? '', session, body, ...(lastEventId ? { lastEventId } : {}) };
     this.heard.push(heard);
     if (body.method === 'initialize') return this.#initialize(heard, response);
     if (session !== undefined && !this.#sessions.has(session)) await this.#options.beforeUnknown?.(heard);

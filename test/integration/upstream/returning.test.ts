@@ -180,6 +180,64 @@ describe('a session whose server was restarted', () => {
     stream.body!.destroy();
   });
 
+  it('has its stream go on after the last event where only the connection broke', async () => {
+    const world = await aWorld();
+    const session = await begin(world);
+    const stream = await send(world, undefined, { method: 'GET', session, headers: { 'last-event-id': 'g-1' } });
+    const streams = (): (string | undefined)[] =>
+      world.server.heard.filter(({ method }) => method === 'GET').map(({ lastEventId }) => lastEventId);
+    let text = '';
+    stream.body!.on('data', (chunk: Buffer) => (text += String(chunk)));
+    await until(() => world.server.hasStream(session));
+    world.server.cutStream(session);
+    await until(() => streams().length === 2 && world.server.hasStream(session));
+    world.server.say(session, 'id: g-7\ndata: {"one":1}\n\nid: g-8\ndata: {"half":');
+    await until(() => text.includes('one'));
+    world.server.cutStream(session);
+    await until(() => streams().length === 3 && world.server.hasStream(session));
+    world.server.say(session, 'id: g-8\ndata: {"two":2}\n\n');
+    await until(() => text.includes('two'));
+    expect(streams()).toEqual(['g-1', 'g-1', 'g-7']);
+    expect(text).toBe('id: g-7\ndata: {"one":1}\n\nid: g-8\ndata: {"two":2}\n\n');
+    // The next server never said those.
+    await world.server.restart();
+    await until(() => world.server.sessions.some((id) => world.server.hasStream(id)));
+    expect(streams().slice(3)).toEqual(['g-8', undefined]);
+    stream.body!.destroy();
+  });
+
+  it('has a stream that says nothing and breaks asked for ever more slowly', async () => {
+    const clock = new FakeClock();
+    const world = await aWorld({}, { clock });
+    const session = await begin(world);
+    const stream = await send(world, undefined, { method: 'GET', session });
+    stream.body!.on('error', () => {}).resume();
+    const streams = (): number => world.server.heard.filter(({ method }) => method === 'GET').length;
+    for (const [count, delayMs] of [5, 10, 20].entries()) {
+      await until(() => world.server.hasStream(session));
+      world.server.cutStream(session);
+      await until(() => clock.pending === 1);
+      clock.advance(delayMs - 1);
+      expect([streams(), clock.pending]).toEqual([count + 1, 1]);
+      clock.advance(1);
+      await until(() => streams() === count + 2);
+    }
+    await until(() => world.server.hasStream(session));
+    stream.body!.destroy();
+  });
+
+  it('has no call sent again for a header that belongs to streams', async () => {
+    const onCall = (_heard: Heard, response: ServerResponse): void => void response.writeHead(400).end('{}');
+    const world = await aWorld({ onCall });
+    const session = await begin(world);
+    await world.server.restart();
+    const answered = await send(world, call('mine'), { session, headers: { 'last-event-id': 'g-7' } });
+    expect(answered.status).toBe(400);
+    await textOf(answered);
+    const own = world.server.sessions[0];
+    expect(world.server.heard.filter(({ session: id, body }) => id === own && body.id === 'mine')).toHaveLength(1);
+  });
+
   it('is lost, as without a tunnel, where the new server speaks another revision', async () => {
     let version: string | undefined;
     const world = await aWorld({ version: () => version ?? '2025-06-18' });

@@ -235,7 +235,7 @@ it('a subscription that comes while the server is away is made once', async () =
   const agent = modernAgent(world, 'g_1');
   await agent.post(1, 'ping');
   world.upstream.restart('Restart Server');
-  await agent.post('sub', 'subscriptions/listen', { notifications: { toolsListChanged: true } } as object);
+  await agent.post('sub', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
   await agent.post(2, 'ping');
   expect((await server.heard()).flat().filter((line) => line.includes('subscriptions/listen'))).toHaveLength(1);
 });
