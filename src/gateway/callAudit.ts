@@ -40,9 +40,9 @@ export class CallAudit {
         visitor,
         carrier,
         principal: whoIs(principal),
-        ...(call.agent === undefined ? {} : { agent: call.agent }),
-        method,
-        ...(name === undefined ? {} : { name }),
+        ...(call.agent === undefined ? {} : { agent: traffic.redact(call.agent) }),
+        method: traffic.redact(method),
+        ...(name === undefined ? {} : { name: traffic.redact(name) }), // A URI may hold a key.
         ...argumentsDigest(params),
         ...(policy.current.audit.values && params !== undefined
           ? { arguments: traffic.redact(JSON.stringify(params)) }

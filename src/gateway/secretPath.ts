@@ -13,8 +13,10 @@ export function secretIn(path: string): string | undefined {
 /** A request's target as it may be recorded. */
 export function shownTarget(target: string): string {
   const [path = ''] = target.split('?', 1);
-  if (path === mcpPath) return target;
   if (secretIn(path) !== undefined) return `/s/${redacted}${mcpPath}`;
-  // Somebody's secret with a slash too many, in another case or encoding. Words of paths that are known have no digits.
-  return target.replace(/[^/?&=#]{16,}/g, (part) => (/^[a-z.-]+$/.test(part) ? part : redacted));
+  // Somebody's secret with a slash too many, in another case or encoding, or a key that a client puts into the query.
+  // Words of paths that are known have no digits.
+  return target
+    .replace(/([?&][^=&]*(?:token|secret|key|passw|auth|sig)[^=&]*=)[^&#]+/gi, `$1${redacted}`)
+    .replace(/[^/?&=#]{16,}/g, (part) => (/^[a-z.-]+$/.test(part) ? part : redacted));
 }

@@ -301,6 +301,20 @@ describe('the audit log', () => {
     expect(world.audit.text).not.toContain(token);
   });
 
+  it('holds no secret that an agent writes into a name, a method or its own name', async () => {
+    const world = await aGateway({ answer: (sent) => resultOf(sent, {}) });
+    const token = `mcpt_${'a'.repeat(49)}`;
+    await post(world, request('resources/read', { uri: `https://example.com/?key=${token}` }));
+    await post(world, request(`x/${token}`));
+    await post(world, request('initialize', { clientInfo: { name: token, version: '1' } }));
+    expect(world.audit.records.filter(({ kind }) => kind === 'call')).toMatchObject([
+      { name: 'https://example.com/?key=[redacted]' },
+      { method: 'x/[redacted]' },
+      { agent: '[redacted] 1' },
+    ]);
+    expect(world.audit.text).not.toContain(token);
+  });
+
   it('that does not answer keeps the call from the server', async () => {
     expectNothingLeft();
     const world = await aGateway({ answer: (sent) => resultOf(sent, {}) });

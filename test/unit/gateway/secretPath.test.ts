@@ -26,7 +26,22 @@ describe('a path', () => {
   });
 
   it('is shown without what may be a secret, wherever that stands and however it is spelled', () => {
-    const separators = fc.constantFrom('/', '//', '/s/', '/S/', '/./', '/../', '?', '&', '=', '#', '/mcp/', '/s/s/');
+    const separators = fc.constantFrom(
+      '/mcp?',
+      '/mcp?a=',
+      '/',
+      '//',
+      '/s/',
+      '/S/',
+      '/./',
+      '/../',
+      '?',
+      '&',
+      '=',
+      '#',
+      '/mcp/',
+      '/s/s/',
+    );
     const spellings = fc.constantFrom<(text: string) => string>(
       (text) => text,
       (text) => text.toUpperCase(),
@@ -42,6 +57,11 @@ describe('a path', () => {
       expect(shown.toLowerCase()).not.toContain(text.slice(8, 24).toLowerCase());
     });
     fc.assert(property, { numRuns: 500 });
+  });
+
+  it('is shown without a key in its query that is called one, however short', () => {
+    expect(shownTarget('/mcp?a=1&api_key=hunter2&b=2')).toBe('/mcp?a=1&api_key=[redacted]&b=2');
+    expect(shownTarget('/mcp?Access-Token=%61bc')).toBe('/mcp?Access-Token=[redacted]');
   });
 
   it('that clients look for is shown as it is', () => {
