@@ -38,7 +38,9 @@ export function digest(token: string): string {
 }
 
 function checksum(secret: string): string {
-  return base62(BigInt(crc32(secret)), CHECK_LENGTH);
+  let text = '';
+  for (let rest = crc32(secret); rest > 0; rest = Math.floor(rest / 62)) text = ALPHABET[rest % 62]! + text;
+  return text.padStart(CHECK_LENGTH, '0');
 }
 
 function base62(value: bigint, length: number): string {
