@@ -55,7 +55,7 @@ export type ExchangeRow = {
 export type RowClass = 'call' | 'stranger' | 'event';
 
 /** Each class is held within bounds of its own, in the log and wherever rows are shown. */
-export function rowClass({ kind, stranger }: Pick<ExchangeRow, 'kind' | 'stranger'>): RowClass {
+export function rowClass({ kind, stranger }: Pick<ExchangeRow, 'kind'> & { stranger?: true | undefined }): RowClass {
   if (kind === 'event') return 'event';
   return stranger ? 'stranger' : 'call';
 }

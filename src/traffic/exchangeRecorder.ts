@@ -14,6 +14,7 @@ import {
   type Timings,
 } from '../mcp/exchange.ts';
 import type { FailureMark } from '../mcp/failures.ts';
+import { present, type Whole } from '../core/present.ts';
 import type { Redactor } from './redact.ts';
 
 /** Messages kept of one exchange; of a longer one the newest are kept, and it is flagged `truncated`. */
@@ -24,6 +25,14 @@ export const maxBytesPerExchange = 4 * 1024 * 1024;
 
 /** Characters kept of a name, method, path or reason that a stranger wrote. */
 export const maxTextLength = 512;
+
+/** Steps whose time is noted, and where. */
+const STEPS = {
+  bodyRead: 'bodyReadMs',
+  decided: 'decidedMs',
+  audited: 'auditedMs',
+  upstreamFirstByte: 'upstreamFirstByteMs',
+} as const satisfies Record<string, keyof Timings>;
 
 /** What an entry holds besides its texts, roughly. */
 const ENTRY_BYTES = 600;
@@ -62,8 +71,15 @@ export type RecorderOptions = {
 export class ExchangeRecorder {
   readonly id: string;
   readonly #options: RecorderOptions;
-  readonly #row: ExchangeRow;
-  readonly #detail: Omit<ExchangeDetail, 'row'>;
+  readonly #row: Whole<ExchangeRow>;
+  readonly #detail: Whole<Omit<ExchangeDetail, 'row' | 'timings'>>;
+  readonly #timings: Whole<Timings> = {
+    bodyReadMs: undefined,
+    decidedMs: undefined,
+    auditedMs: undefined,
+    upstreamFirstByteMs: undefined,
+    finishedMs: undefined,
+  };
   #count: ((bytes: number) => void) | undefined;
   #bytes = ENTRY_BYTES;
   #messageBytes = 0;
@@ -79,24 +95,35 @@ export class ExchangeRecorder {
       tunnel: start.tunnel,
       direction: start.direction,
       kind: start.kind,
+      stranger: start.stranger ? true : undefined,
       startedMs: options.clock.now(),
       agent: '',
+      session: undefined,
+      era: undefined,
       method: this.#safe(start.httpMethod),
+      name: undefined,
       status: 'pending',
+      httpStatus: undefined,
+      rpcCode: undefined,
+      reason: undefined,
+      failure: undefined,
+      latencyMs: undefined,
       requestBytes: 0,
       responseBytes: 0,
       messages: 0,
       flags: [],
-      ...(start.stranger ? { stranger: true } : {}),
     };
     this.#detail = {
-      httpMethod: this.#safe(start.httpMethod),
+      httpMethod: this.#row.method,
       path: this.#safe(start.path),
-      ...(start.visitor === undefined ? {} : { visitor: start.visitor }),
+      visitor: start.visitor,
+      principal: undefined,
+      rule: undefined,
       requestHeaders: options.redactor.headers(start.headers),
       responseHeaders: [],
+      request: undefined,
       messages: [],
-      timings: {},
+      translated: undefined,
     };
     this.#bytes += headerBytes(this.#detail.requestHeaders);
   }
@@ -129,30 +156,27 @@ export class ExchangeRecorder {
 
   /** A copy: what was read once does not change under its reader. */
   row(): ExchangeRow {
-    return { ...this.#row, flags: [...this.#row.flags] };
+    return present<ExchangeRow>({ ...this.#row, flags: [...this.#row.flags] });
   }
 
   detail(): ExchangeDetail {
-    const { messages, translated, timings, ...rest } = this.#detail;
-    return {
+    const { messages, translated, ...rest } = this.#detail;
+    return present<ExchangeDetail>({
       row: this.row(),
       ...rest,
       messages: [...messages],
-      ...(translated ? { translated: [...translated] } : {}),
-      timings: { ...timings },
-    };
+      translated: translated && [...translated],
+      timings: present<Timings>(this.#timings),
+    });
   }
 
   /** What the audit log tells of an answer. */
-  get measures(): Pick<ExchangeRow, 'httpStatus' | 'latencyMs'> & Pick<Timings, 'auditedMs' | 'upstreamFirstByteMs'> {
+  get measures(): Whole<
+    Pick<ExchangeRow, 'httpStatus' | 'latencyMs'> & Pick<Timings, 'auditedMs' | 'upstreamFirstByteMs'>
+  > {
     const { httpStatus, latencyMs } = this.#row;
-    const { auditedMs, upstreamFirstByteMs } = this.#detail.timings;
-    return {
-      ...(httpStatus === undefined ? {} : { httpStatus }),
-      ...(latencyMs === undefined ? {} : { latencyMs }),
-      ...(auditedMs === undefined ? {} : { auditedMs }),
-      ...(upstreamFirstByteMs === undefined ? {} : { upstreamFirstByteMs }),
-    };
+    const { auditedMs, upstreamFirstByteMs } = this.#timings;
+    return { httpStatus, latencyMs, auditedMs, upstreamFirstByteMs };
   }
 
   update(update: ExchangeUpdate): void {
@@ -165,7 +189,7 @@ export class ExchangeRecorder {
     if (kind !== undefined) this.#row.kind = kind;
     if (principal !== undefined) {
       this.#detail.principal = { ...principal };
-      delete this.#row.stranger;
+      this.#row.stranger = undefined;
     }
     if (rule !== undefined) this.#detail.rule = rule;
     this.#touch();
@@ -184,8 +208,8 @@ export class ExchangeRecorder {
     this.#touch(request.text.length);
   }
 
-  mark(step: 'bodyRead' | 'decided' | 'audited' | 'upstreamFirstByte'): void {
-    this.#detail.timings[`${step}Ms` satisfies keyof Timings] ??= this.#sinceStart();
+  mark(step: keyof typeof STEPS): void {
+    this.#timings[STEPS[step]] ??= this.#sinceStart();
     this.#touch();
   }
 
@@ -252,7 +276,7 @@ export class ExchangeRecorder {
     if (reason !== undefined) this.#row.reason = this.#safe(reason);
     if (failure !== undefined) this.#row.failure = failure;
     this.#row.latencyMs = this.#sinceStart();
-    this.#detail.timings.finishedMs = this.#row.latencyMs;
+    this.#timings.finishedMs = this.#row.latencyMs;
     this.#touch();
   }
 
@@ -265,7 +289,9 @@ export class ExchangeRecorder {
   }
 
   #safe(text: string): string {
-    return this.#options.redactor.capture(text, maxTextLength).text;
+    // Looked at whole where it is short, as nearly all are; what is long is cut with care for what is across the cut.
+    const { redactor } = this.#options;
+    return text.length * 3 <= maxTextLength ? redactor.text(text).text : redactor.capture(text, maxTextLength).text;
   }
 
   #addFlag(flag: ExchangeFlag): void {

@@ -42,6 +42,8 @@ export class Redactor {
   #needles: { plain: string[]; encoded: string[]; lookahead: number } = prepare([]);
   /** As long as the secrets are these; when it is full it begins anew. */
   readonly #harmless = new Set<string>();
+  /** Names of headers whose values are texts like any other; when it is full it begins anew. */
+  readonly #plainNames = new Set<string>();
 
   constructor(secrets: () => readonly string[]) {
     this.#secrets = secrets;
@@ -61,15 +63,20 @@ export class Redactor {
   capture(message: Buffer | string, maxBytes: number): Redaction & { cut: boolean; bytes: number } {
     const { lookahead } = this.#current();
     if (typeof message === 'string' && message.length * 3 <= maxBytes) {
-      return { ...this.text(message), cut: false, bytes: Buffer.byteLength(message) };
+      const { text, changed } = this.text(message);
+      return { text, changed, cut: false, bytes: Buffer.byteLength(message) };
     }
     // A character is at least one byte, so this many characters hold all the bytes that matter.
     const source = typeof message === 'string' ? Buffer.from(message.slice(0, maxBytes + lookahead)) : message;
     const bytes = typeof message === 'string' ? Buffer.byteLength(message) : message.length;
     const head = source.toString('utf8', 0, boundary(source, maxBytes));
-    if (bytes <= maxBytes) return { ...this.text(head), cut: false, bytes };
+    if (bytes <= maxBytes) {
+      const { text, changed } = this.text(head);
+      return { text, changed, cut: false, bytes };
+    }
     const whole = source.toString('utf8', 0, boundary(source, maxBytes + lookahead));
-    return { ...this.text(whole, head.length), cut: true, bytes };
+    const { text, changed } = this.text(whole, head.length);
+    return { text, changed, cut: true, bytes };
   }
 
   headers(headers: HeaderList): HeaderList {
@@ -77,8 +84,11 @@ export class Redactor {
   }
 
   #headerValue(name: string, value: string): string {
+    if (this.#plainNames.has(name)) return this.text(value).text;
     if (SECRET_HEADER.test(name)) return redacted;
     if (/^mcp-session-id$/i.test(name)) return value.length > 8 ? `${value.slice(0, 8)}…` : value;
+    if (name.length <= rememberedLength) this.#plainNames.add(name);
+    if (this.#plainNames.size > maxRemembered) this.#plainNames.clear();
     return this.text(value).text;
   }
 

@@ -4,6 +4,9 @@ import type { ExchangeRecorder } from './exchangeRecorder.ts';
 /** Unfinished exchanges that are passed over when the oldest has to go: a long stream outlives short calls. */
 export const maxSparedStreams = 128;
 
+/** Looking for the oldest walks over what was deleted before it; after so much, what is left is put into a new set. */
+const manyDeleted = 1_000;
+
 export type ShelfBounds = {
   /** Rows held; the oldest goes when there is one more, and is counted. */
   capacity: number;
@@ -14,7 +17,8 @@ export type ShelfBounds = {
 export class RowShelf {
   readonly #bounds: ShelfBounds;
   /** In the order in which they came here. */
-  readonly #rows = new Set<ExchangeRecorder>();
+  #rows = new Set<ExchangeRecorder>();
+  #deleted = 0;
   #bytes = 0;
   #dropped = 0;
 
@@ -32,7 +36,12 @@ export class RowShelf {
   }
 
   delete(recorder: ExchangeRecorder): void {
-    if (this.#rows.delete(recorder)) this.#bytes -= recorder.bytes;
+    if (!this.#rows.delete(recorder)) return;
+    this.#bytes -= recorder.bytes;
+    this.#deleted += 1;
+    if (this.#deleted < manyDeleted) return;
+    this.#rows = new Set(this.#rows);
+    this.#deleted = 0;
   }
 
   grown(bytes: number): void {

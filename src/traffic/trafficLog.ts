@@ -144,8 +144,10 @@ export class TrafficLog {
   #note(recorder: ExchangeRecorder, grownBytes: number): void {
     const held = this.#rows.get(recorder.id);
     if (held?.recorder !== recorder) return; // Pushed out or cleared while it went on.
-    held.shelf.grown(grownBytes);
     const shelf = this.#shelves[recorder.class];
+    // Nobody has read since the last change, which was this row's, too: nothing is new.
+    if (grownBytes === 0 && shelf === held.shelf && this.#isUnread(recorder)) return this.#changed.emit();
+    held.shelf.grown(grownBytes);
     if (shelf !== held.shelf) {
       held.shelf.delete(recorder);
       shelf.add(recorder);
@@ -159,10 +161,14 @@ export class TrafficLog {
 
   /** A change that follows another one of the same row, before anybody has read that, is the same change. */
   #number(recorder: ExchangeRecorder): void {
-    if (recorder.seq === this.#head && this.#head > this.#given) return;
+    if (this.#isUnread(recorder)) return;
     this.#head += 1;
     recorder.seq = this.#head;
     this.#changes.push({ seq: this.#head, recorder });
+  }
+
+  #isUnread({ seq }: ExchangeRecorder): boolean {
+    return seq === this.#head && seq > this.#given;
   }
 
   #isNewest(seq: number, recorder: ExchangeRecorder): boolean {
