@@ -31,7 +31,8 @@ export function judgeDenials(rule: AgentRule, label: string, asking: Asking, sub
     return refused(`${label}.deny`, `${shown(subject.method)} is not a method that the rules can judge`);
   }
   const readOnly = rule.readOnly === true ? judgeReadOnly(`${label}.readOnly`, asking, subject) : undefined;
-  return readOnly ?? judgeArguments(rule.arguments ?? {}, `${label}.arguments`, subject);
+  if (readOnly || rule.arguments === undefined) return readOnly;
+  return judgeArguments(rule.arguments, `${label}.arguments`, subject);
 }
 
 /** What demands something of arguments refuses what has others, and what may be a call written in another way. */
