@@ -92,11 +92,11 @@ export class InspectorApp extends LitElement {
 
   protected override render(): TemplateResult {
     if (!this.#host) return html``;
-    const empty = this.#rows.total === 0 && !this.#detail;
+    const guide = this.#rows.calls.held === 0 && !this.#detail && !this.#state.filter;
     return html`<main class=${this.#detail ? 'with-detail' : ''} @keydown=${this.#keyDown}>
       ${this.#toolbar()}
       ${this.#reachable ? '' : html`<p class="banner" role="status">${this.#words.get('unreachable')}</p>`}
-      ${empty ? this.#empty() : this.#list()}
+      ${guide ? this.#empty() : ''} ${guide && this.#rows.total === 0 ? '' : this.#list()}
       ${
         this.#detail
           ? html`<mcp-exchange-detail
@@ -153,10 +153,10 @@ export class InspectorApp extends LitElement {
   }
 
   #count(): string {
-    const { total, shown, forgotten } = this.#rows;
-    if (total === 0) return '';
+    const { calls, forgotten } = this.#rows;
+    if (calls.held === 0) return '';
     const t = this.#words.get;
-    const count = shown.length === total ? t('calls', total) : t('callsShown', shown.length, total);
+    const count = calls.shown === calls.held ? t('calls', calls.held) : t('callsShown', calls.shown, calls.held);
     const gone = Math.max(forgotten, this.#dropped);
     return gone > 0 ? `${count} · ${t('forgotten', gone)}` : count;
   }

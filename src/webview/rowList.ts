@@ -20,6 +20,8 @@ export class RowList {
   #shown: Entry[] = [];
   #words: string[] = [];
   #nextOrder = 0;
+  #calls = 0;
+  #shownCalls = 0;
   #forgotten = 0;
   /** Rows put since the last look at how many are not calls. */
   #minorPut = 0;
@@ -35,6 +37,11 @@ export class RowList {
 
   get forgotten(): number {
     return this.#forgotten;
+  }
+
+  /** Of those held: calls of agents, and how many of them match the filter. */
+  get calls(): { held: number; shown: number } {
+    return { held: this.#calls, shown: this.#shownCalls };
   }
 
   /** Those that match the filter, oldest first. */
@@ -56,6 +63,7 @@ export class RowList {
   filter(text: string): void {
     this.#words = text.toLowerCase().split(/\s+/).filter(Boolean);
     this.#shown = this.#all.filter((entry) => (entry.shown = this.#matches(entry)));
+    this.#shownCalls = this.#shown.filter(isCall).length;
   }
 
   clear(): void {
@@ -63,6 +71,8 @@ export class RowList {
     this.#all = [];
     this.#shown = [];
     this.#forgotten = 0;
+    this.#calls = 0;
+    this.#shownCalls = 0;
   }
 
   /** Place among the shown ones, or -1. */
@@ -75,7 +85,9 @@ export class RowList {
     const known = this.#byId.get(row.id);
     if (known) {
       if (row.seq < known.row.seq) return; // An older page that arrives late.
+      this.#count(known, -1); // Who came as a stranger may be known by now.
       known.row = row;
+      this.#count(known, 1);
       known.text = searchText(row);
       this.#show(known, this.#matches(known));
       return;
@@ -84,7 +96,14 @@ export class RowList {
     if (rowClass(row) !== 'call') this.#minorPut += 1;
     this.#byId.set(row.id, entry);
     this.#all.push(entry);
+    this.#count(entry, 1);
     this.#show(entry, this.#matches(entry));
+  }
+
+  #count(entry: Entry, change: 1 | -1): void {
+    if (!isCall(entry)) return;
+    this.#calls += change;
+    if (entry.shown) this.#shownCalls += change;
   }
 
   #matches({ text }: Entry): boolean {
@@ -94,6 +113,7 @@ export class RowList {
   #show(entry: Entry, shown: boolean): void {
     if (entry.shown === shown) return;
     entry.shown = shown;
+    if (isCall(entry)) this.#shownCalls += shown ? 1 : -1;
     const place = this.#placeOf(entry.order);
     if (shown) this.#shown.splice(place, 0, entry);
     else this.#shown.splice(place, 1);
@@ -121,7 +141,7 @@ export class RowList {
       if ((left[rowClass(entry.row)] -= 1) < 0) gone.add(entry);
     }
     if (gone.size === 0) return;
-    for (const { row } of gone) this.#byId.delete(row.id);
+    for (const { row } of gone) this.#byId.delete(row.id); // No call is among them.
     this.#all = this.#all.filter((entry) => !gone.has(entry));
     this.#shown = this.#shown.filter((entry) => !gone.has(entry));
   }
@@ -129,10 +149,17 @@ export class RowList {
   #forget(): void {
     const count = Math.min(this.#all.length, this.#all.length - this.#maxRows + forgetStep);
     const gone = this.#all.splice(0, count);
-    for (const { row } of gone) this.#byId.delete(row.id);
+    for (const entry of gone) {
+      this.#byId.delete(entry.row.id);
+      this.#count(entry, -1);
+    }
     this.#forgotten += gone.length;
     this.#shown.splice(0, this.#placeOf(gone[gone.length - 1]!.order + 1));
   }
+}
+
+function isCall({ row }: Entry): boolean {
+  return rowClass(row) === 'call';
 }
 
 function searchText({ agent, method, name, status, httpStatus, reason }: ExchangeRow): string {

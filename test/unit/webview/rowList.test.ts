@@ -80,6 +80,31 @@ it('shows after any history what a fresh list with the same rows would show', ()
   );
 });
 
+it('counts calls as calls only, also when a stranger becomes known, the filter changes, or the oldest are forgotten', () => {
+  const some = fc.record({
+    id: fc.nat(8),
+    stranger: fc.boolean(),
+    kind: fc.constantFrom('request', 'event'),
+    agent: fc.constantFrom('claude', 'cursor'),
+  });
+  fc.assert(
+    fc.property(fc.array(some, { maxLength: 60 }), fc.constantFrom('', 'claude'), (steps, filter) => {
+      const list = new RowList(5);
+      steps.forEach(({ id, stranger, kind, agent }, index) => {
+        const from = stranger ? { stranger: true as const } : {};
+        list.put([row(index + 1, { id: `r${id}`, kind, agent, ...from })]);
+        if (index % 7 === 3) list.filter(filter);
+        if (index % 23 === 22) list.clear();
+      });
+      list.filter(filter);
+      const isCall = (entry: { row: { kind: string; stranger?: true } }) =>
+        entry.row.kind !== 'event' && !entry.row.stranger;
+      const held = Array.from({ length: 9 }, (_, id) => list.get(`r${id}`)).filter((entry) => entry !== undefined);
+      expect(list.calls).toEqual({ held: held.filter(isCall).length, shown: list.shown.filter(isCall).length });
+    }),
+  );
+});
+
 it('does not let strangers and lines of servers push out calls, and does not count them as forgotten', () => {
   const list = new RowList(10_000);
   list.filter('claude');
