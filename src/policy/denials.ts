@@ -9,13 +9,20 @@ import type { AgentRule } from './policySchema.ts';
 /** Changes nothing but how much a session logs. */
 const HARMLESS: ReadonlySet<string> = new Set(['logging/setLevel']);
 
+/** The same in the words of the other era, which a server of that era is asked in (until 2025-11-25, and 2026-07-28). */
+const TWINS: Readonly<Record<string, string>> = {
+  'resources/subscribe': 'subscriptions/listen',
+  'subscriptions/listen': 'resources/subscribe',
+};
+
 export function judgeDenials(rule: AgentRule, label: string, asking: Asking, subject: Governed): Finding | undefined {
   const deny = rule.deny ?? [];
+  const methods = methodsOf(subject);
   // A pattern without a slash names tools, prompts and resources; methods of MCP have one.
   const methodDenied = deny.findIndex(
     (pattern) =>
       (pattern === '*' || pattern.includes('/') || subject.kind === 'other') &&
-      firstMatch([pattern], subject.method) === 0,
+      methods.some((method) => firstMatch([pattern], method) === 0),
   );
   if (methodDenied >= 0) return refused(`${label}.deny[${methodDenied}]`, `${shown(subject.method)} is denied`);
   for (const name of namesOf(subject)) {
@@ -56,6 +63,11 @@ export function judgeReadOnly(label: string, { annotations }: Asking, subject: G
   const writing = subject.names.find((name) => annotations(name)?.readOnlyHint !== true);
   if (writing === undefined) return undefined;
   return refused(label, `the tool ${shown(writing)} does not declare itself read-only, and access is read-only`);
+}
+
+function methodsOf({ kind, method }: Governed): readonly string[] {
+  const twin = kind === 'use' && Object.hasOwn(TWINS, method) ? TWINS[method] : undefined;
+  return twin === undefined ? [method] : [method, twin];
 }
 
 function namesOf(subject: Governed): readonly string[] {

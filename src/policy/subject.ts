@@ -17,6 +17,9 @@ export type Subject =
   | { kind: 'other'; method: string }
   | { kind: 'unreadable'; method: string; problem: string };
 
+/** Characters of a method or a name that rules are asked about: comparing costs time for each pattern, and a body holds millions. */
+export const maxNameLength = 8_192;
+
 const FREE: ReadonlySet<string> = new Set(['initialize', 'ping', 'server/discover']);
 
 /** Compared after folding case, width and invisible characters: a lenient server may do the same. */
@@ -31,6 +34,7 @@ const FAMILIES: readonly [RegExp, readonly Named[]][] = [
 export function subjectOf(message: RpcMessage): Subject {
   if (message.kind === 'result' || message.kind === 'error') return { kind: 'free' };
   const { method, params } = message;
+  if (method.length > maxNameLength) return { kind: 'unreadable', method, problem: tooLong };
   if (message.kind === 'notification' && method.startsWith('notifications/')) return { kind: 'free' };
   if (FREE.has(method)) return { kind: 'free' };
   const field = (name: string): JsonValue | undefined => (isJsonObject(params) ? params[name] : undefined);
@@ -62,8 +66,11 @@ export function subjectOf(message: RpcMessage): Subject {
   }
 }
 
+const tooLong = `a name is longer than ${maxNameLength} characters`;
+
 function use(method: string, of: Named, name: JsonValue | undefined, field: string): Subject {
   if (typeof name !== 'string') return { kind: 'unreadable', method, problem: `${field} is not a text` };
+  if (name.length > maxNameLength) return { kind: 'unreadable', method, problem: tooLong };
   return { kind: 'use', method, of, names: [name] };
 }
 
@@ -88,6 +95,7 @@ function subscription(method: string, notifications: JsonValue | undefined): Sub
   if (!Array.isArray(uris)) return { kind: 'unreadable', method, problem };
   const names = uris.filter((uri): uri is string => typeof uri === 'string');
   if (names.length < uris.length) return { kind: 'unreadable', method, problem };
+  if (names.some((name) => name.length > maxNameLength)) return { kind: 'unreadable', method, problem: tooLong };
   return names.length === 0 ? { kind: 'free' } : { kind: 'use', method, of: 'resource', names };
 }
 

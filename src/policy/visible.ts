@@ -5,7 +5,7 @@ import { rulesOf } from './allowances.ts';
 import type { GrantScope } from './finding.ts';
 import type { MergedPolicy } from './mergedPolicy.ts';
 import type { AgentRule } from './policySchema.ts';
-import type { Named } from './subject.ts';
+import { maxNameLength, type Named } from './subject.ts';
 
 export type ListedKind = 'tool' | 'prompt' | 'resource' | 'resourceTemplate';
 
@@ -49,7 +49,7 @@ export function mayList(
 ): boolean {
   const { of, field, method } = USES[kind];
   const name = isJsonObject(item) ? item[field] : undefined;
-  if (!isJsonObject(item) || typeof name !== 'string') return false;
+  if (!isJsonObject(item) || typeof name !== 'string' || name.length > maxNameLength) return false;
   const hints = item['annotations'];
   const readOnlyHint = isJsonObject(hints) && hints['readOnlyHint'] === true;
   const asking = { agent, scope, annotations: () => ({ readOnlyHint }) };

@@ -5,6 +5,8 @@ import type { GrantScope } from '../../../src/policy/finding.ts';
 import { decide, type Decision } from '../../../src/policy/decide.ts';
 import { mergePolicies, type MergedPolicy } from '../../../src/policy/mergedPolicy.ts';
 import type { AgentRule } from '../../../src/policy/policySchema.ts';
+import { maxNameLength } from '../../../src/policy/subject.ts';
+import { mayList } from '../../../src/policy/visible.ts';
 
 const everything: AgentRule = { methods: ['*'], tools: ['*'], prompts: ['*'], resources: ['*'] };
 
@@ -185,6 +187,30 @@ describe('decide', () => {
     expect(ask(policy, request('completion/complete')).kind).toBe('deny');
   });
 
+  it('what is denied in the words of one era is denied in those of the other', () => {
+    const subscribe = request('resources/subscribe', { uri: 'a:1' });
+    const listen = request('subscriptions/listen', { notifications: { resourceSubscriptions: ['a:1'] } });
+    for (const denied of ['resources/subscribe', 'subscriptions/listen', 'subscriptions/*']) {
+      const policy = policyOf({ ...everything, deny: [denied] });
+      expect([denied, ask(policy, subscribe).kind, ask(policy, listen).kind]).toEqual([denied, 'deny', 'deny']);
+      expect(ask(policy, read('a:1')).kind).toBe('allow');
+    }
+  });
+
+  it('refuses methods and names that are too long to be compared with every pattern', () => {
+    const long = 'a'.repeat(maxNameLength);
+    const policy = policyOf(everything);
+    for (const name of [long, `${long}a`]) {
+      const kind = name === long ? 'allow' : 'deny';
+      expect(ask(policy, call(name)).kind).toBe(kind);
+      expect(ask(policy, request(name)).kind).toBe(kind);
+      expect(ask(policy, read(name)).kind).toBe(kind);
+      const uris = { notifications: { resourceSubscriptions: [name] } };
+      expect(ask(policy, request('subscriptions/listen', uris)).kind).toBe(kind);
+      expect(mayList(policy, 'tester', {}, 'tool', { name })).toBe(kind === 'allow');
+    }
+  });
+
   it('judges the resources that a subscription names', () => {
     const policy = policyOf({ resources: ['a:*'] });
     const listen = (resourceSubscriptions: unknown): string =>
@@ -296,7 +322,7 @@ describe('decide', () => {
   });
 
   it('cuts what an agent wrote to the length of a sentence', () => {
-    const decision = ask(policyOf({}), call('x'.repeat(1_000_000)));
+    const decision = ask(policyOf({}), call('x'.repeat(maxNameLength)));
     expect(decision).toHaveProperty('reason', `the tool "${'x'.repeat(80)}…" is not allowed`);
   });
 });
