@@ -5,7 +5,7 @@ import type { RpcId, RpcMessage } from '../mcp/message.ts';
 import type { ChildAnswer } from './childMessage.ts';
 import type { Ask } from './serverLife.ts';
 
-/** Subscriptions kept; of more, the oldest is not made again. */
+/** Subscriptions kept, and requests for them without an answer; of more, the oldest is not made again. */
 export const maxKeptSubscriptions = 1_000;
 
 type Line = { id: RpcId; bytes: Uint8Array };
@@ -33,10 +33,10 @@ export class Greeting {
     if (message.kind !== 'request') return;
     const line = { id: id ?? message.id, bytes };
     const uri = isJsonObject(message.params) ? message.params['uri'] : undefined;
-    if (message.method === 'logging/setLevel') this.#asked.set(line.id, () => (this.#level = line));
+    if (message.method === 'logging/setLevel') this.#ask(line, () => (this.#level = line));
     if (typeof uri !== 'string') return;
-    if (message.method === 'resources/subscribe') this.#asked.set(line.id, () => this.#subscribe(uri, line));
-    if (message.method === 'resources/unsubscribe') this.#asked.set(line.id, () => this.#subscriptions.delete(uri));
+    if (message.method === 'resources/subscribe') this.#ask(line, () => this.#subscribe(uri, line));
+    if (message.method === 'resources/unsubscribe') this.#ask(line, () => this.#subscriptions.delete(uri));
   }
 
   answered({ id, code }: ChildAnswer): void {
@@ -74,6 +74,12 @@ export class Greeting {
     return LISTS.filter((list) => isJsonObject(capabilities[list]) && capabilities[list]['listChanged'] === true).map(
       (list) => JSON.stringify({ jsonrpc: '2.0', method: `notifications/${list}/list_changed` }),
     );
+  }
+
+  /** What is withdrawn is perhaps never answered. */
+  #ask({ id }: Line, whenAnswered: () => void): void {
+    this.#asked.set(id, whenAnswered);
+    if (this.#asked.size > maxKeptSubscriptions) this.#asked.delete(this.#asked.keys().next().value!);
   }
 
   #subscribe(uri: string, line: Line): void {

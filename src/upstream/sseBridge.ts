@@ -1,6 +1,6 @@
 // One agent of the HTTP+SSE transport in front of a server that does not speak it: what it posts goes to the server as
 // Streamable HTTP, and whatever the server says in answer, or by itself, goes onto the agent's one stream.
-import { setMaxListeners } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { TunnelError, errorInfo } from '../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
@@ -30,7 +30,7 @@ export class SseBridge {
   constructor(server: Upstream, opening: UpstreamRequest) {
     this.#server = server;
     this.#opening = opening;
-    setMaxListeners(0, this.#ended.signal); // One for each call, and calls have a bound.
+    setMaxListeners(0, this.#ended.signal, this.stream); // One for each call, and calls have a bound.
     this.stream.on('error', () => {}); // The agent left, or nobody reads: 'close' follows.
   }
 
@@ -117,9 +117,7 @@ export class SseBridge {
     for (const id of answeredIn(text)) waiting.delete(id);
     if (this.stream.destroyed || text === '') return;
     if (this.stream.write(formatSse({ type: 'message', data: text }))) return;
-    await new Promise<void>((resolve) => {
-      this.stream.once('drain', resolve).once('close', resolve);
-    });
+    await once(this.stream, 'drain', { signal: this.#ended.signal }).catch(() => undefined); // It has left.
   }
 
   /** Who was not answered is told so. */

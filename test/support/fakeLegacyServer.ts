@@ -15,6 +15,10 @@ export class FakeLegacyServer implements Upstream {
   readonly sessions = new Map<string, Session>();
   /** Text of the tool `big`. */
   big = '';
+  /** Questions of the tool `ask`. */
+  questions = 1;
+  /** Awaited before a request is answered. */
+  before: (message: RpcMessage | undefined) => Promise<void> | undefined = () => undefined;
   /** It has become a server that speaks only the modern era. */
   isModern = false;
 
@@ -23,6 +27,7 @@ export class FakeLegacyServer implements Upstream {
   async forward(request: UpstreamRequest): Promise<UpstreamResponse> {
     const [message] = request.messages;
     if (message) this.heard.push(message);
+    await this.before(message);
     if (this.isModern) return this.#modern(message);
     if (message?.kind === 'request' && message.method === 'server/discover') return refuse.noSession();
     if (message?.kind === 'request' && message.method === 'initialize') return this.#initialize(message.id);
@@ -77,10 +82,12 @@ export class FakeLegacyServer implements Upstream {
       return jsonAnswer(200, Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, result: { content } })));
     }
     const body = new PassThrough();
-    const question = `q-${randomUUID()}`;
-    session.asking.set(question, { id: JSON.stringify(id), body });
     const asked = { mode: 'form', message: 'Name?', requestedSchema: { type: 'object', properties: {} } };
-    body.write(event({ jsonrpc: '2.0', id: question, method: 'elicitation/create', params: asked }));
+    for (let count = 0; count < this.questions; count += 1) {
+      const question = `q-${randomUUID()}`;
+      session.asking.set(question, { id: JSON.stringify(id), body });
+      body.write(event({ jsonrpc: '2.0', id: question, method: 'elicitation/create', params: asked }));
+    }
     return sse(body);
   }
 

@@ -15,6 +15,9 @@ import type { Spoken } from './spoken.ts';
 export const maxKeptNotifications = 100;
 const maxKeptNotificationLength = 16_384;
 
+/** Questions of one call that wait for its agent; of one more the server hears that nobody can be asked. */
+export const maxQuestions = 32;
+
 /** Characters of an answer that is kept until its agent comes back; of a longer one the agent hears that it is gone. */
 export const maxKeptAnswerLength = 4 * 1024 * 1024;
 

@@ -9,7 +9,7 @@ import { legacyRevisions, logLevels } from '../../mcp/revisions.ts';
 import { rpcCode, rpcErrorText } from '../../mcp/rpcErrors.ts';
 import type { Upstream, UpstreamResponse } from '../upstream.ts';
 import { BackConnection } from './backConnection.ts';
-import type { BackCall, Question } from './backCall.ts';
+import { maxQuestions, type BackCall, type Question } from './backCall.ts';
 import { acknowledgement, asHeardBy, endOfListening, listenLimits, type Listener } from './changeListeners.ts';
 import { missingCapability } from './inputRounds.ts';
 import { messageText } from './modernConversation.ts';
@@ -189,10 +189,13 @@ export class BackSession {
 
   async addListener(listener: Listener): Promise<void> {
     this.#listeners.add(listener);
-    for (const uri of listener.filter.resources) {
-      const readers = this.#subscribed.get(uri) ?? 0;
-      this.#subscribed.set(uri, readers + 1);
-      if (readers === 0) await this.#request('resources/subscribe', JSON.stringify({ uri }));
+    const { resources } = listener.filter;
+    // Counted in one breath: whoever leaves in the middle gives back what it has, and nothing of others.
+    const fresh = [...resources].filter((uri) => !this.#subscribed.has(uri));
+    for (const uri of resources) this.#subscribed.set(uri, (this.#subscribed.get(uri) ?? 0) + 1);
+    for (const uri of fresh) {
+      // Unless whoever wanted to hear of it has left meanwhile.
+      if (this.#subscribed.has(uri)) await this.#request('resources/subscribe', JSON.stringify({ uri }));
     }
     await listener.outlet.notification(acknowledgement(listener));
     if (listener.filter.changes.size + listener.filter.resources.size > 0) return;
@@ -318,7 +321,9 @@ export class BackSession {
       ? 'no call of the agent is running'
       : !ROUNDS.has(call.method)
         ? `an agent that calls ${call.method} cannot be asked anything`
-        : (missing ?? (this.#options.mayHold() ? undefined : 'too many calls wait for their agents already'));
+        : call.questions.size >= maxQuestions
+          ? 'too many questions of this call wait for its agent already'
+          : (missing ?? (this.#options.mayHold() ? undefined : 'too many calls wait for their agents already'));
     if (call && problem === undefined) {
       call.heard({ text, message });
       return call.ask({ id, method, text });

@@ -120,6 +120,7 @@ export class ModernFront {
       });
       current = { session, call };
       if (asked.logLevel !== undefined) await session.ensureLevel(asked.logLevel);
+      if (request.signal.aborted || outlet.isOver) return; // Whoever leaves before its call was made makes none.
       const progressToken = call.wantsProgress ? { progressToken: String(call.id) } : {};
       await session.call(call, legacyParams(asked.params, progressToken), request.headers);
     };

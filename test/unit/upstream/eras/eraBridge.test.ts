@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../../../src/core/errors.ts';
-import type { JsonObject } from '../../../../src/core/json.ts';
+import { isJsonObject, type JsonObject } from '../../../../src/core/json.ts';
+import type { RpcMessage } from '../../../../src/mcp/message.ts';
 import { jsonAnswer, refuse } from '../../../../src/upstream/answers.ts';
 import { EraBridge, forgetMs } from '../../../../src/upstream/eras/eraBridge.ts';
 import { legacyFrontLimits } from '../../../../src/upstream/eras/legacyFront.ts';
@@ -277,6 +278,46 @@ describe('EraBridge', () => {
     await expect
       .poll(() => server.heard.some((message) => 'method' in message && message.method === 'resources/unsubscribe'))
       .toBe(true);
+  });
+
+  it('subscribes to nothing for a modern agent that left in the middle, and leaves to others what is theirs', async () => {
+    const server = new FakeLegacyServer();
+    let answer = (): void => {};
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    const uriOf = (message: RpcMessage | undefined): unknown =>
+      message && 'params' in message && isJsonObject(message.params) ? message.params['uri'] : undefined;
+    server.before = (message) => (uriOf(message) === 'a://1' ? held : undefined);
+    const between = bridge(server);
+    const listen = (signal: AbortSignal, resourceSubscriptions: string[]): Promise<UpstreamResponse> =>
+      between.forward(modern('subscriptions/listen', { notifications: { resourceSubscriptions } }, signal));
+    const left = new AbortController();
+    const leaving = listen(left.signal, ['a://1', 'a://2', 'a://3']).catch(() => undefined);
+    await until(() => server.heard.some((message) => uriOf(message) === 'a://1'));
+    const stays = new EventReader(await listen(new AbortController().signal, ['a://3', 'a://4']));
+    left.abort();
+    await leaving;
+    answer();
+    await until(() => server.heard.some((message) => uriOf(message) === 'a://3'));
+    const told = (method: string): unknown[] =>
+      server.heard.filter((message) => 'method' in message && message.method === method).map(uriOf);
+    expect(told('resources/subscribe')).toEqual(['a://1', 'a://4', 'a://3']);
+    expect(told('resources/unsubscribe')).toEqual(['a://1', 'a://2']);
+    stays.leave();
+  });
+
+  it('makes no call for a modern agent that left before its session was there', async () => {
+    const server = new FakeLegacyServer();
+    let answer = (): void => {};
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    server.before = (message) => (message?.kind === 'request' && message.method === 'initialize' ? held : undefined);
+    const between = bridge(server);
+    const left = new AbortController();
+    const leaving = between.forward(modern('tools/call', { name: 'x' }, left.signal)).catch(() => undefined);
+    await until(() => server.heard.some((message) => 'method' in message && message.method === 'initialize'));
+    left.abort();
+    answer();
+    await leaving;
+    expect(server.calls).toEqual([]);
   });
 
   it('opens so many subscriptions of one session', async () => {

@@ -5,7 +5,7 @@ import { metaKey } from '../../../../src/mcp/revisions.ts';
 import { EraBridge } from '../../../../src/upstream/eras/eraBridge.ts';
 import { heldLimits } from '../../../../src/upstream/eras/modernFront.ts';
 import { modernHeaders } from '../../../../src/upstream/eras/modernHeaders.ts';
-import { maxKeptAnswerLength } from '../../../../src/upstream/eras/backCall.ts';
+import { maxKeptAnswerLength, maxQuestions } from '../../../../src/upstream/eras/backCall.ts';
 import { backLimits } from '../../../../src/upstream/eras/backSessions.ts';
 import { postOf } from '../../../../src/upstream/eras/spoken.ts';
 import { FakeClock } from '../../../support/fakeClock.ts';
@@ -157,6 +157,13 @@ describe('a call that waits for its agent', () => {
     }
     expect(server.calls).toHaveLength(10_000);
   }, 60_000);
+
+  it('is asked so many questions; of the next the server hears that nobody can be asked', async () => {
+    const { server, call } = world();
+    server.questions = maxQuestions + 8;
+    expect((await call('ask')).result.resultType).toBe('input_required');
+    await until(() => server.heard.filter(({ kind }) => kind === 'error').length === 8);
+  });
 
   it('keeps an answer that came meanwhile, unless it is very long', async () => {
     for (const [length, kept] of [
