@@ -35,12 +35,12 @@ export async function allowList(context: CommandContext): Promise<void> {
     layer.kind === 'rules' ? (layer.policy.destinations ?? []).map((entry) => ({ origin, file, entry })) : [],
   );
   for (const row of rows) output.event({ event: 'destination', ...row });
+  const [problem] = problems;
+  if (problem) throw fromErrorInfo(problem); // What a file that cannot be read would have allowed is denied.
   output.table(
     ['DESTINATION', 'PIN', 'FILE'],
     rows.map(({ origin, file, entry }) => [describe(entry), entry.pin ?? '', `${file} (${origin})`]),
   );
-  const [problem] = problems;
-  if (problem) throw fromErrorInfo(problem);
 }
 
 /**
@@ -62,7 +62,10 @@ function entryOf([carrier, host]: Words): DestinationEntry {
     return { service: carrier, host };
   }
   if (carrier !== 'edge')
-    throw new TunnelError('USAGE', `there is no carrier “${carrier ?? ''}”: use embedded or edge`);
+    throw new TunnelError(
+      'USAGE',
+      `“${carrier ?? ''}” is nothing that can be allowed: use embedded, edge, client-metadata or jwks`,
+    );
   if (host === undefined) throw new TunnelError('USAGE', 'name the edge: edge edge.example.com');
   return { carrier, host: edgeHost(host) };
 }

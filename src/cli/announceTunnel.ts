@@ -26,7 +26,7 @@ export async function announceTunnel(
     output.line('  OAuth     ', 'agents that cannot be given a token get the URL alone, and ask to be let in');
   if (caFile !== undefined) output.line('  CA file   ', `${caFile}  (NODE_EXTRA_CA_CERTS for Node clients)`);
   if (tunnel.destination.carrier === 'embedded')
-    output.line('  Reach     ', 'this machine only: agents elsewhere need `--carrier edge`');
+    output.line('  Reach     ', 'this machine only: agents elsewhere need an edge (--carrier edge)');
   output.line('  Stop      ', 'Ctrl-C');
   output.line();
 }

@@ -4,6 +4,7 @@ import { serversNamed } from '../discovery/namedServers.ts';
 import type { OpenTunnel } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import type { HelperPeer } from './ownHelper.ts';
+import { definedTwice } from './serverNames.ts';
 import { lastList, type ScopeOptions } from './scopeOptions.ts';
 
 /** Throws `USAGE`, `NOT_FOUND`, or `CONFIG_INVALID` for one that cannot run as it is declared. */
@@ -23,7 +24,7 @@ export async function namedServer(
   if (given.length !== 1) {
     throw new TunnelError(
       'USAGE',
-      'name one server: NAME, --url URL, or -- COMMAND ARG…; `mcp-tunnel servers` lists names',
+      'name one server, in one way: NAME, --url URL, or -- COMMAND ARG…; “mcp-tunnel servers” lists the names',
     );
   }
   if (command !== undefined) {
@@ -38,12 +39,9 @@ export async function namedServer(
   if (found.length === 0)
     throw new TunnelError(
       'NOT_FOUND',
-      `no server “${name}” is defined in ${context.folder}; \`mcp-tunnel servers\` lists them`,
+      `no server “${name}” is defined in ${context.folder}; “mcp-tunnel servers” lists them`,
     );
-  if (found.length > 1) {
-    const ids = found.map((server) => server.id).join(', ');
-    throw new TunnelError('USAGE', `“${name}” is defined more than once; name it by its id: ${ids}`);
-  }
+  if (found.length > 1) throw definedTwice(name ?? '', found);
   const { id } = found[0]!;
   // Named on the command line: that is the agreement to run it as it is declared now.
   const { plan } = await peer.request('servers/plan', { id, folders });

@@ -11,7 +11,7 @@ import { exitCodes, type ExitCode } from './exitCodes.ts';
 import { reportFailure } from './failure.ts';
 import { interruption } from './interruption.ts';
 import { Output, showsColour } from './output.ts';
-import { runProgram } from './program.ts';
+import { helpFor, runProgram } from './program.ts';
 
 /** How long the last words may take to leave when their reader does not read. */
 const flushTimeoutMs = 2_000;
@@ -28,9 +28,10 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   });
   const debug = env['MCP_TUNNEL_DEBUG'] === '1';
   const interrupted = interruption();
+  const help = helpFor(words, commands);
 
   // A fault that no command saw must end in a sentence, too.
-  const onStray = (error: unknown): void => finish(reportFailure(error, output, debug));
+  const onStray = (error: unknown): void => finish(reportFailure(error, output, debug, help));
   process.on('uncaughtException', onStray).on('unhandledRejection', onStray);
 
   const finish = (code: ExitCode): void => {
@@ -58,7 +59,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
     finish(interrupted.exitCode ?? exitCodes.done);
   } catch (error) {
     const wasInterrupted = interrupted.signal.aborted && isCancelled(error);
-    finish(wasInterrupted ? (interrupted.exitCode ?? exitCodes.done) : reportFailure(error, output, debug));
+    finish(wasInterrupted ? (interrupted.exitCode ?? exitCodes.done) : reportFailure(error, output, debug, help));
   }
 }
 

@@ -40,6 +40,14 @@ export async function runProgram(
   }
 }
 
+/** `mcp-tunnel agents add --help` for words that begin with `agents add`, and the help above it for words it does not know. */
+export function helpFor(words: readonly string[], rows: readonly CommandRow[]): string {
+  const [first = '', second = ''] = words;
+  const names = new Set(rows.flatMap(({ name }) => [name, name.split(' ', 1)[0] ?? '']));
+  const name = [`${first} ${second}`, first].find((one) => names.has(one));
+  return name === undefined ? 'mcp-tunnel --help' : `mcp-tunnel ${name} --help`;
+}
+
 /** The words before `--`, and those behind it, which belong to somebody else's command. */
 function splitCommandLine(words: readonly string[]): { own: string[]; commandLine: string[] } {
   const at = words.indexOf('--');

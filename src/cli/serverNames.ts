@@ -1,5 +1,6 @@
 // Servers are known by ids that nobody can remember: which of them are the servers defined here, or exposed just now.
 import { TunnelError } from '../core/errors.ts';
+import type { DiscoveredServer } from '../core/server.ts';
 import { discover } from '../discovery/discover.ts';
 import { anyServer } from '../identity/grants.ts';
 import type { CommandContext } from './command.ts';
@@ -12,10 +13,22 @@ export async function serverIds({ folder, env }: CommandContext, wanted: readonl
     if (name.startsWith('inline:')) return name; // A server that `expose` was given whole.
     const found = servers.filter((server) => server.name === name || server.id === name);
     if (found.length === 1 && found[0]) return found[0].id;
-    if (found.length === 0) throw new TunnelError('NOT_FOUND', `no server “${name}” is defined in ${folder}`);
-    const ids = found.map(({ id }) => id).join(', ');
-    throw new TunnelError('USAGE', `“${name}” is defined more than once; name it by its id: ${ids}`);
+    if (found.length === 0) {
+      throw new TunnelError(
+        'NOT_FOUND',
+        `no server “${name}” is defined in ${folder}; “mcp-tunnel servers” lists them`,
+      );
+    }
+    throw definedTwice(name, found);
   });
+}
+
+/** Which of several is meant can be said only by its id; where each stands tells them apart. */
+export function definedTwice(name: string, found: readonly DiscoveredServer[]): TunnelError {
+  const ids = found.map(({ id, source }) =>
+    source.file === undefined ? id : `${id} (${source.file}:${source.line ?? 1})`,
+  );
+  return new TunnelError('USAGE', `“${name}” is defined more than once; name it by its id: ${ids.join(', ')}`);
 }
 
 /** Says a list of server ids for people: by name where it is known, else by id. */

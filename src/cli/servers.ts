@@ -33,7 +33,7 @@ export async function servers(
     output.line(`No MCP servers are defined in ${folder}.`);
     output.line('Looked for the files of every client known, here and among your own: .mcp.json, .vscode/mcp.json, …');
     output.line(
-      'A server that no file names: `mcp-tunnel expose -- COMMAND ARG…`, or `--url http://localhost:PORT/mcp`.',
+      'A server that no file names: “mcp-tunnel expose -- COMMAND ARG…”, or “--url http://localhost:PORT/mcp”.',
     );
     return;
   }

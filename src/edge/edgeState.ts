@@ -138,7 +138,8 @@ export class EdgeState implements EdgeAuthority {
   async revokeConnector(id: string): Promise<void> {
     await this.#change((file) => {
       const connector = file.connectors.find((known) => known.id === id);
-      if (!connector) throw new TunnelError('NOT_FOUND', `this edge knows no connector ${id}`);
+      if (!connector)
+        throw new TunnelError('NOT_FOUND', `this edge knows no connector ${id}; “mcp-tunnel edge routes” lists them`);
       connector.revokedMs ??= this.#clock.now();
       file.claims = file.claims.filter((claim) => claim.connector !== id);
     });

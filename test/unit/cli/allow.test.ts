@@ -97,7 +97,7 @@ describe('allow', () => {
   });
 
   it.each([
-    [['add', 'pigeon'], 'there is no carrier “pigeon”'],
+    [['add', 'pigeon'], 'use embedded, edge, client-metadata or jwks'],
     [['add', 'edge'], 'name the edge'],
     [['add', 'embedded', 'host'], 'takes no host'],
     [['add', 'edge', 'http://x'], 'is not a host'],

@@ -27,6 +27,22 @@ describe('reportFailure', () => {
     expect(err).toContain('error: not allowed\n  /p/policy.json lacks x\n');
   });
 
+  it('names the command that allows a destination, and says once what is missing', () => {
+    const entry = '{"carrier":"edge","host":"e.example:443"}';
+    const data = { file: '/p/policy.json', entry, mayAllow: true };
+    const message = `not allowed: /p/policy.json has no entry ${entry}`;
+    expect(report(new TunnelError('DESTINATION_DENIED', message, { data })).err).toBe(
+      `error: ${message}\n  Allow it with “mcp-tunnel allow add edge e.example:443”.\n`,
+    );
+    const managed = report(new TunnelError('DESTINATION_DENIED', message, { data: { ...data, mayAllow: false } }));
+    expect(managed.err).not.toContain('allow add edge');
+  });
+
+  it('leaves out advice that the message gives', () => {
+    expect(report(new TunnelError('NOT_FOUND', 'there is no folder /x')).err).toBe('error: there is no folder /x\n');
+    expect(report(new TunnelError('USAGE', 'look at “x --help”')).err).toBe('error: look at “x --help”\n');
+  });
+
   it('names the place in a file unless the message does', () => {
     const data = { file: '/p/mcp.json', line: 3, column: 7 };
     expect(report(new TunnelError('CONFIG_INVALID', 'a comma is missing', { data })).err).toContain(

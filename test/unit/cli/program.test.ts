@@ -73,6 +73,15 @@ describe('the command tree', () => {
     expect(err).not.toMatch(/\n +at /);
   });
 
+  it.each([
+    [['agents', 'add', 'x', '--expires', '0s'], '“mcp-tunnel agents add --help”'],
+    [['agents', 'lst'], '“mcp-tunnel agents --help”'],
+    [['serverz'], '“mcp-tunnel --help”'],
+    [['expose', '--bogus'], '“mcp-tunnel expose --help”'],
+  ])('names the help that explains %j', async (words, help) => {
+    expect((await world.run(words)).err).toContain(help);
+  });
+
   it('complains in JSON, too', async () => {
     const { code, events } = await world.run(['serverz', '--json']);
     expect(code).toBe(2);

@@ -6,7 +6,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { commands } from '../../../src/cli/commands.ts';
 import { reportFailure } from '../../../src/cli/failure.ts';
 import { Output } from '../../../src/cli/output.ts';
-import { runProgram } from '../../../src/cli/program.ts';
+import { helpFor, runProgram } from '../../../src/cli/program.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { PrivateFileStore } from '../../../src/helper/privateFiles.ts';
 import { statePaths, type StatePaths } from '../../../src/helper/statePaths.ts';
@@ -53,7 +53,7 @@ export class World {
     try {
       await runProgram(words, commands, frame, { write: (text) => stdout.write(text) });
     } catch (error) {
-      code = reportFailure(error, output, false);
+      code = reportFailure(error, output, false, helpFor(words, commands));
     }
     await output.flush();
     const lines = out
