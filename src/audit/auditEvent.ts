@@ -7,17 +7,17 @@ export type AuditEvent =
       exchange: string;
       tunnel: string;
       /** `subject` is who a certificate or a JWT says it is. */
-      principal: { id: string; name: string; grant: string; subject?: string };
+      principal: { id: string; name: string; grant: string; subject?: string | undefined };
       /** Name the agent gave itself; written by strangers. */
-      agent?: string;
+      agent?: string | undefined;
       visitor: string;
       carrier: string;
       method: string;
-      name?: string;
+      name?: string | undefined;
       /** SHA-256 of the arguments, hex. */
-      argumentsDigest?: string;
+      argumentsDigest?: string | undefined;
       /** The arguments as JSON, known secrets taken out; only where the policy asks for them. */
-      arguments?: string;
+      arguments?: string | undefined;
       decision: 'allow' | 'deny';
       rule: string;
     }
@@ -29,9 +29,9 @@ export type AuditEvent =
       kind: 'outcome';
       exchange: string;
       status: string;
-      httpStatus?: number;
-      latencyMs?: number;
-      serverMs?: number;
+      httpStatus?: number | undefined;
+      latencyMs?: number | undefined;
+      serverMs?: number | undefined;
     }
   /** Somebody came without a valid credential, or with another principal's session. */
   | { kind: 'refused'; tunnel: string; visitor: string; carrier: string; why: string }

@@ -21,7 +21,12 @@ export type ObserverOptions = {
   onAnswer?: (id: RpcId, text: string) => void;
 };
 
-export type AnswerOutcome = { status: ExchangeStatus; rpcCode?: number; reason?: string; failure?: FailureMark };
+export type AnswerOutcome = {
+  status: ExchangeStatus;
+  rpcCode?: number | undefined;
+  reason?: string | undefined;
+  failure?: FailureMark | undefined;
+};
 
 export class AnswerObserver {
   /** The session it belongs to, once that is known. */
@@ -57,12 +62,8 @@ export class AnswerObserver {
   /** How the exchange went, judged by the last answer seen and, without one, by the HTTP status. */
   outcome(httpStatus: number): AnswerOutcome {
     const status = this.#status ?? (httpStatus >= 400 ? 'error' : 'ok');
-    return {
-      status,
-      ...(this.#rpcCode === undefined ? {} : { rpcCode: this.#rpcCode }),
-      ...(this.#reason === undefined ? {} : { reason: this.#reason }),
-      ...(httpStatus < 400 ? {} : { failure: markOf('TARGET_HTTP') }),
-    };
+    const failure = httpStatus < 400 ? undefined : markOf('TARGET_HTTP');
+    return { status, rpcCode: this.#rpcCode, reason: this.#reason, failure };
   }
 
   #look(message: JsonObject, text: string): void {

@@ -12,7 +12,13 @@ export type Refusal = { kind: 'refused'; status: 403 | 404 | 405 | 421; reason: 
 
 export type ArrivalVerdict =
   /** `sseSession`: posted to the message endpoint that this HTTP+SSE stream announced. */
-  | { kind: 'mcp'; method: 'POST' | 'GET' | 'DELETE'; secret?: string; sseSession?: string; metadata?: MetadataTarget }
+  | {
+      kind: 'mcp';
+      method: 'POST' | 'GET' | 'DELETE';
+      secret?: string | undefined;
+      sseSession?: string | undefined;
+      metadata?: MetadataTarget;
+    }
   | { kind: 'oauth'; what: string }
   | { kind: 'options' }
   | Refusal
@@ -52,7 +58,7 @@ export function checkArrival(
   // Before the method is looked at: a guess must not hear from a 405 that it was right.
   const holder = secret === undefined ? undefined : secrets(secret);
   if (holder?.kind === 'refused') return { kind: 'guessed', why: holder.why, refusal: nothingThere };
-  if (metadata) return { kind: 'mcp', method: 'GET', metadata, ...(secret === undefined ? {} : { secret }) };
+  if (metadata) return { kind: 'mcp', method: 'GET', metadata, secret };
   if (path !== mcpPath && !holder) {
     if (message) return nothingThere;
     const route = oauth?.route(path);
@@ -61,8 +67,7 @@ export function checkArrival(
     return { kind: 'refused', status: 405, reason: `use ${route.methods.join(' or ')}` };
   }
   if (method === 'POST' || method === 'GET' || method === 'DELETE') {
-    const session = message === undefined ? {} : { sseSession: message.session };
-    return { kind: 'mcp', method, ...(secret === undefined ? {} : { secret }), ...session };
+    return { kind: 'mcp', method, secret, sseSession: message?.session };
   }
   if (method === 'OPTIONS') return { kind: 'options' };
   return { kind: 'refused', status: 405, reason: 'use POST, GET or DELETE' };
@@ -76,8 +81,14 @@ function isOwnOrigin(origin: string, port: string | undefined, { hostnames }: Ar
 
 /** Two names in one request (RFC 9112 §3.2, RFC 9113 §8.3.1): whoever reads it next may choose the other one. */
 function namesTwo({ rawHeaders }: HttpRequest): boolean {
-  const names = rawHeaders.filter((_, at) => at % 2 === 1 && /^(?:host|:authority)$/i.test(rawHeaders[at - 1]!));
-  return new Set(names).size > 1;
+  let first: string | undefined;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    if (!/^(?:host|:authority)$/i.test(rawHeaders[at]!)) continue;
+    const value = rawHeaders[at + 1]!;
+    if (first !== undefined && value !== first) return true;
+    first = value;
+  }
+  return false;
 }
 
 function partsOf(authority: string | undefined): { name: string; port?: string } | undefined {

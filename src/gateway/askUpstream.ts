@@ -2,7 +2,7 @@
 // where the server checks its agents itself, its own address in the answer becomes the one they were given.
 import { TunnelError } from '../core/errors.ts';
 import type { Principal } from '../identity/grants.ts';
-import type { Upstream, UpstreamResponse } from '../upstream/upstream.ts';
+import type { Upstream, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { towardsUpstream } from './forwardHeaders.ts';
@@ -11,7 +11,7 @@ import { addressesOf, publicChallenge, publicMetadata } from './upstreamMetadata
 
 export type Asked = {
   upstream: Upstream;
-  auth?: 'tunnel' | 'upstream';
+  auth?: 'tunnel' | 'upstream' | undefined;
   /** Every URL that an agent may have been given. */
   urls: readonly string[];
 };
@@ -32,22 +32,23 @@ export async function askUpstream(
     if (!upstream.metadata || !addresses) throw new TunnelError('NOT_FOUND', 'this server has no address to describe');
     return publicMetadata(await upstream.metadata({ ...call.metadata, ...asker }), addresses);
   }
-  const session = call.isSse ? { sseSession: call.sessionId! } : { sessionId: call.sessionId! };
-  const answer = await upstream.forward({
+  const asked: UpstreamRequest = {
     ...asker,
     method: call.method,
-    ...(call.body ? { body: call.body } : {}),
     messages: call.messages,
-    ...(call.sessionId === undefined ? {} : session),
-    ...(secretIn(request.url ?? '') === undefined ? {} : { isSecretAddress: true }),
     era: call.era,
     mark: (flag) => recorder.flag(flag),
     note: ({ direction, text }) => recorder.translated(direction, text),
-  });
+  };
+  if (call.body) asked.body = call.body;
+  if (call.sessionId !== undefined) asked[call.isSse ? 'sseSession' : 'sessionId'] = call.sessionId;
+  if (secretIn(request.url ?? '') !== undefined) asked.isSecretAddress = true;
+  const answer = await upstream.forward(asked);
   return addresses ? publicChallenge(answer, addresses) : answer;
 }
 
 function withoutSession(headers: Record<string, string>): Record<string, string> {
+  if (headers['mcp-session-id'] === undefined) return headers;
   const { 'mcp-session-id': _unjudged, ...rest } = headers;
   return rest;
 }

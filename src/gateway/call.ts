@@ -12,22 +12,24 @@ import { readBody } from './readBody.ts';
 import type { MetadataTarget } from './upstreamMetadata.ts';
 import { refuseMediaType, refuseMessage, refuseSession, refuseTooLarge } from './refusals.ts';
 
+export type Audited = { method: string; name?: string | undefined; params?: JsonValue | undefined };
+
 export type Call = {
   method: 'POST' | 'GET' | 'DELETE';
   body?: Buffer;
   messages: readonly RpcMessage[];
   isBatch: boolean;
   era: Era;
-  sessionId?: string;
+  sessionId?: string | undefined;
   /** Posted to the message endpoint of an HTTP+SSE stream: its answer comes there. */
   isSse?: boolean;
   /** Asks for OAuth metadata of the server, not for its MCP endpoint. */
   metadata?: MetadataTarget;
   isInitialize: boolean;
   /** Name of the agent, from `clientInfo` or from its session. */
-  agent?: string;
+  agent?: string | undefined;
   /** What the audit log says of it: one entry per message, or one for a stream's opening and a session's end. */
-  audited: { method: string; name?: string; params?: JsonValue }[];
+  audited: readonly Audited[];
 };
 
 /** Visible ASCII (MCP transport specification, "Session Management"). */
@@ -39,12 +41,12 @@ const PLAIN_JSON = /^application\/json *(?:; *charset="?utf-8"? *)?$/i;
 /** The call, or `undefined` when it was refused. */
 export async function readCall(
   exchange: Exchange,
-  { method, sseSession, metadata }: Pick<Call, 'method' | 'metadata'> & { sseSession?: string },
+  { method, sseSession, metadata }: Pick<Call, 'method' | 'metadata'> & { sseSession?: string | undefined },
   maxBodyBytes: number,
 ): Promise<Call | void> {
   const sessionId = sseSession ?? exchange.headers['mcp-session-id'];
   if (sessionId !== undefined && !SESSION_ID.test(sessionId)) return refuseSession(exchange);
-  const session = sessionId === undefined ? {} : { sessionId, ...(sseSession === undefined ? {} : { isSse: true }) };
+  const isSse = sseSession !== undefined;
   if (method !== 'POST') {
     const what = metadata ? 'GET metadata' : method === 'GET' ? 'GET stream' : 'DELETE session';
     exchange.recorder.update({ method: what, kind: method === 'GET' && !metadata ? 'stream' : 'http' });
@@ -55,7 +57,7 @@ export async function readCall(
       era: 'legacy',
       isInitialize: false,
       audited: [{ method: what }],
-      ...(metadata ? { metadata } : session),
+      ...(metadata ? { metadata } : { sessionId, isSse }),
     };
   }
 
@@ -77,7 +79,7 @@ export async function readCall(
 
   const isInitialize = body.messages.some((message) => message.kind === 'request' && message.method === 'initialize');
   // What begins a session is in none, and the modern era (2026-07-28) has none: an id beside such a request means nothing.
-  const hasNoSession = (isInitialize || body.era === 'modern') && sseSession === undefined;
+  const hasNoSession = (isInitialize || body.era === 'modern') && !isSse;
   return {
     method,
     body: read.bytes,
@@ -85,13 +87,16 @@ export async function readCall(
     isBatch: body.batch,
     era: body.era,
     isInitialize,
-    ...agentOf(body.messages),
-    audited: body.messages.map((message) => ({
-      ...summarise(message),
-      ...('params' in message && message.params !== undefined ? { params: message.params } : {}),
-    })),
-    ...(hasNoSession ? {} : session),
+    agent: agentOf(body.messages),
+    audited: body.messages.map(auditedOf),
+    sessionId: hasNoSession ? undefined : sessionId,
+    isSse,
   };
+}
+
+function auditedOf(message: RpcMessage): Audited {
+  const { method, name } = summarise(message);
+  return { method, name, params: 'params' in message ? message.params : undefined };
 }
 
 /** A request without a type is the server's to refuse. */
@@ -101,24 +106,26 @@ function isPlainJson(headers: Record<string, string>): boolean {
 }
 
 /** SHA-256 of the arguments as JSON, so that the log can prove what was sent without holding it. */
-export function argumentsDigest(params: JsonValue | undefined): { argumentsDigest?: string } {
-  if (params === undefined) return {};
-  return { argumentsDigest: hash('sha256', JSON.stringify(params), 'hex') };
+export function argumentsDigest(params: JsonValue | undefined): string | undefined {
+  return params === undefined ? undefined : hash('sha256', JSON.stringify(params), 'hex');
 }
 
 export function requestIds(messages: readonly RpcMessage[]): ReadonlyMap<RpcId, string> {
-  return new Map(messages.flatMap((message) => (message.kind === 'request' ? [[message.id, message.method]] : [])));
+  const ids = new Map<RpcId, string>();
+  for (const message of messages) if (message.kind === 'request') ids.set(message.id, message.method);
+  return ids;
 }
 
 function noteMessages(exchange: Exchange, messages: readonly RpcMessage[]): void {
   const first = messages[0];
   if (!first) return;
   const kind = first.kind === 'result' || first.kind === 'error' ? 'response' : first.kind;
-  exchange.recorder.update({ kind, ...summarise(first) });
+  const { method, name } = summarise(first);
+  exchange.recorder.update({ kind, method, name });
 }
 
 /** `clientInfo` of `initialize`, or of a modern request's `_meta`: `name version`. */
-function agentOf(messages: readonly RpcMessage[]): { agent?: string } {
+function agentOf(messages: readonly RpcMessage[]): string | undefined {
   for (const message of messages) {
     if (message.kind !== 'request' || !isJsonObject(message.params)) continue;
     const meta = message.params['_meta'];
@@ -130,7 +137,7 @@ function agentOf(messages: readonly RpcMessage[]): { agent?: string } {
           : undefined;
     if (!isJsonObject(info) || typeof info['name'] !== 'string') continue;
     const version = typeof info['version'] === 'string' ? ` ${info['version']}` : '';
-    return { agent: `${info['name']}${version}`.slice(0, 80) };
+    return `${info['name']}${version}`.slice(0, 80);
   }
-  return {};
+  return undefined;
 }

@@ -40,13 +40,12 @@ export class CallAudit {
         visitor,
         carrier,
         principal: whoIs(principal),
-        ...(call.agent === undefined ? {} : { agent: traffic.redact(call.agent) }),
+        agent: call.agent === undefined ? undefined : traffic.redact(call.agent),
         method: traffic.redact(method),
-        ...(name === undefined ? {} : { name: traffic.redact(name) }), // A URI may hold a key.
-        ...argumentsDigest(params),
-        ...(policy.current.audit.values && params !== undefined
-          ? { arguments: traffic.redact(JSON.stringify(params)) }
-          : {}),
+        name: name === undefined ? undefined : traffic.redact(name), // A URI may hold a key.
+        argumentsDigest: argumentsDigest(params),
+        arguments:
+          policy.current.audit.values && params !== undefined ? traffic.redact(JSON.stringify(params)) : undefined,
         decision: decision.kind,
         rule: decision.rule,
       }),
@@ -77,23 +76,21 @@ export class CallAudit {
     const { audit, log } = this.#options;
     const { id } = exchange.recorder;
     audit
-      .appendSoon({ kind: 'outcome', exchange: id, status, ...measured(exchange) })
+      .appendSoon(outcome(exchange, status))
       .catch((error: unknown) => log(`audit: the outcome of ${id} was not written: ${String(error)}`));
   }
 }
 
 function whoIs({ id, name, grant, subject }: Principal): Extract<AuditEvent, { kind: 'call' }>['principal'] {
-  return { id, name, grant, ...(subject === undefined ? {} : { subject }) };
+  return { id, name, grant, subject };
 }
 
 /** What the audit log tells of an answer: its status, how long it took, and how long of that the server took to begin. */
-function measured({ recorder }: Exchange): { httpStatus?: number; latencyMs?: number; serverMs?: number } {
+function outcome({ recorder }: Exchange, status: ExchangeStatus): Extract<AuditEvent, { kind: 'outcome' }> {
   const { httpStatus, latencyMs, auditedMs, upstreamFirstByteMs } = recorder.measures;
-  return {
-    ...(httpStatus === undefined ? {} : { httpStatus }),
-    ...(latencyMs === undefined ? {} : { latencyMs }),
-    ...(auditedMs === undefined || upstreamFirstByteMs === undefined
-      ? {}
-      : { serverMs: Math.max(0, upstreamFirstByteMs - auditedMs) }),
-  };
+  const serverMs =
+    auditedMs === undefined || upstreamFirstByteMs === undefined
+      ? undefined
+      : Math.max(0, upstreamFirstByteMs - auditedMs);
+  return { kind: 'outcome', exchange: recorder.id, status, httpStatus, latencyMs, serverMs };
 }

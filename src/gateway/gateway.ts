@@ -75,7 +75,7 @@ export class Gateway {
     this.#forwarding = new Forwarding({
       ...options,
       catalogue: this.#catalogue,
-      asked: () => ({ ...options, urls: this.#urls }),
+      asked: () => ({ upstream: options.upstream, auth: options.auth, urls: this.#urls }),
       onAnswered: () => this.agents.answered(),
       finish: (exchange, outcome) => this.#finish(exchange, outcome),
     });

@@ -12,6 +12,7 @@ export function secretIn(path: string): string | undefined {
 
 /** A request's target as it may be recorded. */
 export function shownTarget(target: string): string {
+  if (target === mcpPath) return target; // Nearly always.
   const [path = ''] = target.split('?', 1);
   if (secretIn(path) !== undefined) return `/s/${redacted}${mcpPath}`;
   // Somebody's secret with a slash too many, in another case or encoding, or a key that a client puts into the query.

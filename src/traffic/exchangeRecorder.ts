@@ -49,8 +49,11 @@ export type ExchangeStart = {
   stranger?: boolean;
 };
 
-export type ExchangeUpdate = Partial<Pick<ExchangeRow, 'agent' | 'session' | 'era' | 'method' | 'name' | 'kind'>> &
+type Updated = Pick<ExchangeRow, 'agent' | 'session' | 'era' | 'method' | 'name' | 'kind'> &
   Pick<ExchangeDetail, 'principal' | 'rule'>;
+
+/** What is absent stays as it is. */
+export type ExchangeUpdate = { [Name in keyof Updated]?: Updated[Name] | undefined };
 
 export type ExchangeEnd = {
   status: ExchangeStatus;
