@@ -20,7 +20,8 @@ export type Decision =
   | { kind: 'allow'; rule: string }
   | { kind: 'deny'; rule: string; reason: string; messageIndex: number };
 
-export function decide(policy: MergedPolicy, { messages, ...asking }: DecisionRequest): Decision {
+export function decide(policy: MergedPolicy, asking: DecisionRequest): Decision {
+  const { messages } = asking;
   if (messages.length === 0) {
     // A stream or the end of a session: no rule names it, but a policy that cannot be read denies it.
     const finding = judge(policy, asking, { kind: 'free' });

@@ -25,6 +25,8 @@ export class RateLimiter {
   readonly #clock: Clock;
   /** In the order of their last call. */
   readonly #buckets = new Map<string, Bucket>();
+  /** Who stands last there, and need not be moved. */
+  #newest: string | undefined;
 
   constructor({ clock }: { clock: Clock }) {
     this.#clock = clock;
@@ -71,8 +73,11 @@ export class RateLimiter {
     bucket.requests = Math.min(requestsPerMinute, bucket.requests + minutes * requestsPerMinute);
     bucket.bytes = Math.min(bytesPerMinute, bucket.bytes + minutes * bytesPerMinute);
     bucket.atMs = nowMs;
-    this.#buckets.delete(principal);
-    this.#buckets.set(principal, bucket);
+    if (principal !== this.#newest) {
+      this.#buckets.delete(principal);
+      this.#buckets.set(principal, bucket);
+      this.#newest = principal;
+    }
     if (this.#buckets.size > maxPrincipals) this.#forgetOne();
     return bucket;
   }
@@ -81,6 +86,7 @@ export class RateLimiter {
     for (const [principal, { running }] of this.#buckets) {
       if (running > 0) continue;
       this.#buckets.delete(principal);
+      if (principal === this.#newest) this.#newest = undefined;
       return;
     }
   }

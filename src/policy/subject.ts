@@ -76,7 +76,8 @@ function use(method: string, of: Named, name: JsonValue | undefined, field: stri
 
 /** Absent arguments are none (MCP specification, "Calling Tools"). */
 function withArguments(subject: Subject, args: JsonValue = {}): Subject {
-  return subject.kind === 'use' ? { ...subject, args } : subject;
+  if (subject.kind === 'use') subject.args = args;
+  return subject;
 }
 
 function completion(method: string, ref: JsonValue | undefined): Subject {
