@@ -8,7 +8,7 @@ const suite = (name: string, testTimeout: number, maxWorkers: number) => ({
 export default defineConfig({
   test: {
     projects: [
-      suite('unit', 10_000, 2),
+      suite('unit', 30_000, 2),
       suite('integration', 60_000, 2),
       suite('e2e', 120_000, 1),
       suite('conformance', 600_000, 1),
