@@ -27,31 +27,49 @@ export async function agentsAdd(
   const expiresMs = context.clock.now() + expires;
   const way = await wayOf(context, options);
   const wanted = { name: name ?? '', servers, scope, expiresMs };
-  const { grant, told } = await withGrants(context, async (grants) => {
-    if (!way) return toldOf(await grants['grants/add'](wanted));
+  if (way && way.kind !== 'path-secret' && options.tokenFile !== undefined) {
+    throw new TunnelError('USAGE', 'such an agent gets nothing to write into a file: leave out --token-file');
+  }
+  const { grant, told, before } = await withGrants(context, async (grants) => {
+    const before = (await grants['grants/list']({})).grants;
+    if (!way) return { ...toldOf(await grants['grants/add'](wanted)), before };
     const added = await grants['grants/addWay']({ ...wanted, way });
-    if (added.path === undefined) return { grant: added.grant, told: undefined };
-    return { grant: added.grant, told: pathTold(added.path, added.grant, await grants['tunnel/list']({})) };
+    if (added.path === undefined) return { grant: added.grant, told: undefined, before };
+    return { grant: added.grant, told: pathTold(added.path, added.grant, await grants['tunnel/list']({})), before };
   });
   await show(context, 'added', grant, told, options.tokenFile);
-  const once = told ? ` ${told.what} is shown this once.` : ` It is let in by its ${wayWords(grant)}.`;
-  context.output.log(`“${grant.name}” may call for ${roughDuration(expires)}.${once}`);
+  const { output, clock } = context;
+  const once = options.tokenFile === undefined ? ` ${told?.what} is shown this once.` : '';
+  const how = told ? once : ` It is let in by its ${wayWords(grant)}.`;
+  output.log(`“${grant.name}” may call for ${roughDuration(expires)}.${how}`);
+  if (before.some((other) => other.name === grant.name && letsIn(other, clock.now()))) {
+    output.log(`Another agent has that name, too: change, rotate and revoke this one by its id, ${grant.id}.`);
+  }
   if (way?.kind !== 'jwt') return;
   const { host } = new URL(way.jwks ?? way.issuer);
-  context.output.log(`The keys of its issuer are fetched once that is allowed: mcp-tunnel allow add jwks ${host}`);
+  output.log(`Its issuer’s keys are fetched only where that is allowed: mcp-tunnel allow add jwks ${host}`);
 }
 
-export async function agentsList(context: CommandContext): Promise<void> {
+/** Those that have ended are counted, and shown with `all`; with `--json` they are always there. */
+export async function agentsList(context: CommandContext, { all = false }: { all?: boolean } = {}): Promise<void> {
   const { output, clock } = context;
   const { grants, words } = await withGrants(context, async (verbs) => ({
     ...(await verbs['grants/list']({})),
     words: await serverWords(context, verbs),
   }));
   for (const grant of grants) output.event({ event: 'grant', ...grant });
-  if (grants.length === 0) return output.line('No agent may call yet; add one with “mcp-tunnel agents add NAME”.');
+  const live = grants.filter((grant) => letsIn(grant, clock.now()));
+  const shown = all ? [...live, ...grants.filter((grant) => !live.includes(grant))] : live;
+  const hidden = grants.length - shown.length;
+  const more = `${hidden} that ${hidden === 1 ? 'has' : 'have'} ended: “mcp-tunnel agents list --all”.`;
+  if (shown.length === 0) {
+    output.line('No agent may call; add one with “mcp-tunnel agents add NAME”.');
+    if (hidden > 0) output.line(more);
+    return;
+  }
   output.table(
     ['NAME', 'ID', 'SERVERS', 'MAY USE', 'COMES BY', 'STATE'],
-    grants.map((grant) => [
+    shown.map((grant) => [
       grant.name,
       grant.id,
       words(grant.scope.servers),
@@ -60,6 +78,7 @@ export async function agentsList(context: CommandContext): Promise<void> {
       stateOf(grant, clock.now()),
     ]),
   );
+  if (hidden > 0) output.line(more);
 }
 
 export async function agentsChange(
@@ -115,7 +134,7 @@ export async function agentsRevoke(context: CommandContext, agent: string | unde
 /** By id, or by a name that only one grant has; of several with the name, the only one that still lets in. */
 function pick(grants: readonly GrantInfo[], agent: string, nowMs: number): GrantInfo {
   const named = grants.filter((grant) => grant.id === agent || grant.name === agent);
-  const live = named.filter((grant) => grant.revokedMs === undefined && grant.expiresMs > nowMs);
+  const live = named.filter((grant) => letsIn(grant, nowMs));
   const [found, ...others] = live.length > 0 ? live : named;
   if (!found) throw new TunnelError('NOT_FOUND', `there is no agent “${agent}”; “mcp-tunnel agents list” shows them`);
   if (others.length === 0) return found;
@@ -155,6 +174,10 @@ async function show(
   output.event({ event, grant, ...(tokenFile === undefined ? told.event : { tokenFile }) });
   if (tokenFile === undefined) for (const line of told.lines) output.line(line);
   else output.line(`${told.what} is in ${tokenFile}.`);
+}
+
+function letsIn({ revokedMs, expiresMs }: GrantInfo, nowMs: number): boolean {
+  return revokedMs === undefined && expiresMs > nowMs;
 }
 
 function stateOf({ revokedMs, expiresMs }: GrantInfo, nowMs: number): string {

@@ -105,9 +105,9 @@ export const commands: readonly CommandRow[] = [
   {
     name: 'agents list',
     summary: 'show who may call what, and until when',
-    options: [],
-    examples: ['agents list --json'],
-    run: async (context) => (await import('./agents.ts')).agentsList(context),
+    options: [{ flags: '--all', help: 'those, too, that were revoked or have expired' }],
+    examples: ['agents list', 'agents list --all'],
+    run: async (context, _args, options) => (await import('./agents.ts')).agentsList(context, options),
   },
   {
     name: 'agents change',

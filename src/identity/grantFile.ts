@@ -17,7 +17,8 @@ export const keepEndedMs = 30 * 24 * 60 * 60 * 1000;
 // oxlint-disable-next-line no-control-regex
 const PRINTABLE = /^[^\x00-\x1f\x7f]+$/;
 
-const name = z.string().min(1).max(64).regex(PRINTABLE, 'no control characters');
+const nameLength = 'it has to have 1 to 64 characters';
+const name = z.string().min(1, nameLength).max(64, nameLength).regex(PRINTABLE, 'it may have no control characters');
 const time = z.int().nonnegative();
 
 export const newGrantSchema = z.strictObject({

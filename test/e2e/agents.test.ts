@@ -28,7 +28,7 @@ describe('mcp-tunnel agents', () => {
       event: 'revoked',
       grant: { id, revokedMs: expect.any(Number) },
     });
-    expect((await world.run(['agents', 'list'])).out).toContain('revoked');
+    expect((await world.run(['agents', 'list', '--all'])).out).toContain('revoked');
   });
 
   it('leaves no token in the state folder, and state that only this user reads', async () => {

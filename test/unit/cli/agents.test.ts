@@ -74,7 +74,7 @@ describe('agents', () => {
     expect(await world.run(['agents', 'revoke', grant.id])).toMatchObject({ code: 0 });
     expect(await kindOf(rotated.token)).toBe('refused');
     expect(await world.run(['agents', 'rotate', 'claude'])).toMatchObject({ code: 2 });
-    expect((await world.run(['agents', 'list'])).out).toContain('revoked');
+    expect((await world.run(['agents', 'list', '--all'])).out).toContain('revoked');
   });
 
   it('gives what is named of tools, prompts, resources and methods', async () => {
@@ -139,6 +139,36 @@ describe('agents', () => {
     });
   });
 
+  it('lists those that may call, counts those that have ended, and shows them when asked', async () => {
+    await world.run(['agents', 'add', 'old']);
+    await world.run(['agents', 'revoke', 'old']);
+    expect((await world.run(['agents', 'list'])).out).toMatch(/No agent may call; .+\n1 that has ended: /);
+    await world.run(['agents', 'add', 'claude']);
+    const { out } = await world.run(['agents', 'list']);
+    expect(out).toMatch(/claude.+left\n1 that has ended: “mcp-tunnel agents list --all”\.\n$/);
+    expect(out).not.toContain('revoked');
+    expect((await world.run(['agents', 'list', '--all'])).out).toMatch(/claude.+left\nold.+revoked/);
+    expect((await world.run(['agents', 'list', '--json'])).events).toHaveLength(2);
+  });
+
+  it('says when a name is taken, so that the id has to be used', async () => {
+    expect((await world.run(['agents', 'add', 'claude'])).err).not.toContain('that name');
+    const { code, err } = await world.run(['agents', 'add', 'claude']);
+    expect(code).toBe(0);
+    expect(err).toMatch(/Another agent has that name, too: .+ by its id, g_\w+\./);
+  });
+
+  it('does not say that what went into a file was shown', async () => {
+    const { out, err } = await world.run(['agents', 'add', 'claude', '--token-file', 't']);
+    expect([out, err]).toEqual(['The token is in t.\n', '“claude” may call for 7d.\n']);
+  });
+
+  it('says how long a name may be', async () => {
+    const { code, err } = await world.run(['agents', 'add', 'x'.repeat(65)]);
+    expect(code).toBe(2);
+    expect(err).toContain('has to have 1 to 64 characters');
+  });
+
   it('asks which, when a name is not enough, and prefers the one that is still let in', async () => {
     const one = first(await world.run(['agents', 'add', 'claude', '--json'])).grant;
     const two = first(await world.run(['agents', 'add', 'claude', '--json'])).grant;
@@ -171,6 +201,7 @@ describe('agents', () => {
           asked.push(`hello ${trusted} ${folders.length}`);
           return { version: 1, helperId: 'one', product: 'test', pid: 1, home: world.paths.home };
         });
+        peer.handle('grants/list', () => ({ grants: grants.list() }));
         peer.handle('grants/add', (params) => {
           asked.push('add');
           return grants.add(params);
