@@ -108,6 +108,12 @@ export class Call {
     return true;
   }
 
+  /** One request never reached the server: `text` answers it. */
+  refuse(id: RpcId, text: string): void {
+    this.#options.mark?.('synthesised');
+    this.answer(id, Buffer.from(text));
+  }
+
   /** The server is gone before it answered: each request that waits gets an error of its own. */
   interrupt(text: (id: RpcId) => string): void {
     this.#options.mark?.('synthesised');

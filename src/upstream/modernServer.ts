@@ -1,16 +1,15 @@
 // The server of one principal in the modern era (2026-07-28), which has no sessions: all agents with the same grant
 // share one process and nobody else does. Their ids are made unique on the way in, and are their own on the way out.
 import type { TimerHandle } from '../core/clock.ts';
-import type { TunnelError } from '../core/errors.ts';
+import { errorInfo, type TunnelError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
-import { failed, failures } from '../mcp/failures.ts';
+import { failed, failureOf, failures, failureText } from '../mcp/failures.ts';
 import { metaKey, modernRevision } from '../mcp/revisions.ts';
 import type { RpcMessage } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import { accepted, refuse } from './answers.ts';
 import { ArgumentHeaders } from './argumentHeaders.ts';
 import type { ChildAnswer, ChildMessage, ChildNotification } from './childMessage.ts';
-import { sentenceForAgents } from './forAgents.ts';
 import {
   cancellation,
   IdTable,
@@ -137,7 +136,7 @@ export class ModernServer {
     if (asked.listening || (replaysReads && this.#reads.has(request))) asked.bytes = bytes;
     this.#awaitFirstAnswer(request);
     // A listener that comes while the server is away is listened for with the others, when it is back.
-    if (!asked.listening || this.#life.isUp) this.#life.send(bytes);
+    if (!asked.listening || this.#life.isUp) this.#life.send(bytes, () => this.#overdue(lent));
     return call;
   }
 
@@ -155,6 +154,15 @@ export class ModernServer {
     const _meta = { [metaKey.protocolVersion]: revision, [metaKey.clientCapabilities]: {} };
     const asks = { jsonrpc: '2.0', id: startId, method: 'server/discover', params: { _meta } };
     this.#life.send(Buffer.from(JSON.stringify(asks)));
+  }
+
+  /** The server was away too long for it to be sent. */
+  #overdue(lent: Lent<Asked>): void {
+    this.#ids.forget(lent);
+    const { call, mark } = lent.owner;
+    mark?.('synthesised');
+    const text = failureText(lent.request.id, errorInfo(failed('SERVER_AWAY', 'the server is away')));
+    call.answer(Buffer.from(text), failures.SERVER_AWAY.rpc);
   }
 
   /** A withdrawal counts where it can mean but one call of this principal; what else is said goes to the server. */
@@ -239,7 +247,7 @@ export class ModernServer {
       if (asked.listening) continue;
       asked.replays += 1;
       if (asked.bytes && asked.replays === 1) {
-        this.#life.send(asked.bytes);
+        this.#life.send(asked.bytes, () => this.#overdue(lent));
         continue;
       }
       this.#ids.forget(lent);
@@ -259,9 +267,11 @@ export class ModernServer {
   }
 
   #failAll(error: TunnelError, code: number): void {
+    const { sentence, retryable } = failureOf(errorInfo(error));
+    const data = retryable && { retryable };
     for (const lent of this.#ids.open) {
       this.#ids.forget(lent);
-      lent.owner.call.fail(error, rpcErrorText(lent.request.id, code, sentenceForAgents(error.code)));
+      lent.owner.call.fail(error, rpcErrorText(lent.request.id, code, sentence, data));
     }
   }
 

@@ -64,11 +64,11 @@ export class OwnServer implements SessionServer {
     return { bytes: answer.bytes, failed };
   }
 
-  send(message: RpcMessage, bytes: Uint8Array): void {
+  send(message: RpcMessage, bytes: Uint8Array, overdue?: () => void): void {
     const said = this.#asked.toServer(message, bytes);
     if (!said) return;
     this.#greeting.sent(message, said);
-    this.#life.send(said);
+    this.#life.send(said, overdue);
   }
 
   pause(): void {

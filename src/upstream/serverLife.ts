@@ -1,12 +1,13 @@
 // Keeps one server running for whoever talks to it: started, spoken to, started again when it dies or is to be rebuilt,
 // and given up when it dies again and again. What is said to it meanwhile waits; what was said before is never repeated.
 import { Backoff } from '../core/backoff.ts';
-import { delay, type Clock, type Random } from '../core/clock.ts';
+import { delay, type Clock, type Random, type TimerHandle } from '../core/clock.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { failed } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
 import type { ChildAnswer, ChildMessage } from './childMessage.ts';
 import type { Exit } from './childProcess.ts';
+import { LoopWatch } from './loopWatch.ts';
 import type { MessagePipe, OpenPipe } from './messagePipe.ts';
 import { StdioChild, type LastWords } from './stdioChild.ts';
 import type { StdioLimits } from './stdioLimits.ts';
@@ -37,12 +38,14 @@ export type ServerLifeOptions = {
   onOver: (error: TunnelError) => void;
 };
 
+/** Said while it was away; the timer is of one who waits for an answer. */
+type Held = { bytes: Uint8Array; timer?: TimerHandle };
+
 export class ServerLife {
   readonly #options: ServerLifeOptions;
   readonly #backoff: Backoff;
   readonly #asked = new Map<RpcId, { resolve: (answer: ChildAnswer) => void; reject: (error: Error) => void }>();
-  /** Said while it was away. */
-  readonly #held: Uint8Array[] = [];
+  readonly #held = new Set<Held>();
   #heldBytes = 0;
   #child: StdioChild | undefined;
   /** Of which the last words are told. */
@@ -51,9 +54,7 @@ export class ServerLife {
   #isUp = false;
   #endures = false;
   #upSinceMs = 0;
-  /** It answered something since it is up: whoever dies after that is not in a loop of dying at its start. */
-  #hasServed = false;
-  #attempts = 0;
+  readonly #loops: LoopWatch;
   #pauses = 0;
   #returning = false;
   #wait = new AbortController();
@@ -64,6 +65,7 @@ export class ServerLife {
     this.#options = options;
     const { restartBaseMs: baseMs, restartMaxMs: maxMs } = options.limits;
     this.#backoff = new Backoff({ baseMs, maxMs, random: options.random });
+    this.#loops = new LoopWatch(options.limits);
   }
 
   get isOver(): boolean {
@@ -91,7 +93,9 @@ export class ServerLife {
     });
     this.#take(pipe);
     this.#up();
-    if (this.#over) await this.end();
+    if (!this.#over) return;
+    await this.end();
+    throw this.#over; // It was ended while it started: nobody should wait for an answer of it.
   }
 
   /** From now on it is started again when it ends. */
@@ -117,11 +121,18 @@ export class ServerLife {
     }
   }
 
-  send(bytes: Uint8Array): void {
+  /** While it is away this waits; with `overdue` for `awayMs` at most: then that is called, and it is never sent. */
+  send(bytes: Uint8Array, overdue?: () => void): void {
     if (this.#over) return; // Whoever waits was told.
     if (this.#isUp) return this.#child!.send(bytes);
-    this.#held.push(bytes);
+    const held: Held = { bytes };
+    this.#held.add(held);
     this.#heldBytes += bytes.length;
+    if (!overdue) return;
+    held.timer = this.#options.clock.after(this.#options.limits.awayMs, () => {
+      this.#unhold(held);
+      overdue();
+    });
   }
 
   /** Leaves what it writes unread until as many {@link resume} as `pause` were called. */
@@ -138,8 +149,7 @@ export class ServerLife {
   /** Ends it and starts it anew, whatever state it is in; `why` is for the developer. */
   restart(why: string): void {
     if (this.#over || !this.#endures) return;
-    this.#attempts = 0;
-    this.#backoff.reset();
+    this.#serves();
     if (this.#isUp) this.#interrupted(new TunnelError('UPSTREAM_EXITED', why));
     else {
       this.#wait.abort();
@@ -181,7 +191,7 @@ export class ServerLife {
   }
 
   #message(message: ChildMessage): void {
-    if (message.kind === 'answer' && this.#isUp) this.#hasServed = true;
+    if (message.kind === 'answer' && this.#isUp) this.#serves();
     if (message.kind === 'answer' && this.#asked.size > 0) {
       // An error without id answers a message that it could not read: the only one there is.
       const id = message.id ?? this.#asked.keys().next().value!;
@@ -204,6 +214,7 @@ export class ServerLife {
 
   #exited(exit: Exit): void {
     const wasUp = this.#isUp;
+    if (!this.#child!.isEnding && this.#loops.ended(exit)) this.#backoff.reset();
     this.#child = undefined;
     this.#isUp = false;
     if (this.#over) return;
@@ -216,10 +227,7 @@ export class ServerLife {
 
   #interrupted(error: TunnelError): void {
     const { clock, emit, limits, sessionId, onInterrupted } = this.#options;
-    if (this.#hasServed || clock.now() - this.#upSinceMs >= limits.stableMs) {
-      this.#attempts = 0;
-      this.#backoff.reset();
-    }
+    if (clock.now() - this.#upSinceMs >= limits.stableMs) this.#serves();
     this.#isUp = false;
     const child = this.#child;
     this.#child = undefined;
@@ -238,14 +246,14 @@ export class ServerLife {
     const goneMs = clock.now();
     let last = cause.message;
     while (!this.#over && !this.#isUp) {
-      this.#attempts += 1;
-      if (this.#attempts > limits.maxRestarts) {
+      const when = this.#loops.next();
+      if (when === 'never') {
         this.#giveUp(failed('SERVER_LOOPS', `the server ended ${limits.maxRestarts} times in a row; ${last}`));
         break;
       }
       try {
         this.#wait = new AbortController();
-        if (this.#attempts > 1) await delay(clock, this.#backoff.next(), this.#wait.signal);
+        if (when === 'later') await delay(clock, this.#backoff.next(), this.#wait.signal);
         while (this.#ending.size > 0) await Promise.allSettled(this.#ending); // It may hold a port or a lock.
         if (!this.#over) await this.#again();
       } catch (error) {
@@ -281,21 +289,33 @@ export class ServerLife {
     }
     this.#up();
     onResumed();
-    for (const bytes of this.#held.splice(0)) this.send(bytes);
-    this.#heldBytes = 0;
+    for (const held of this.#held) {
+      this.#unhold(held);
+      this.send(held.bytes);
+    }
   }
 
   #up(): void {
     this.#isUp = this.#child !== undefined;
     this.#upSinceMs = this.#options.clock.now();
-    this.#hasServed = false;
+  }
+
+  /** Whoever dies after that is not in a loop of dying at its start. */
+  #serves(): void {
+    this.#loops.served();
+    this.#backoff.reset();
+  }
+
+  #unhold(held: Held): void {
+    held.timer?.cancel();
+    if (this.#held.delete(held)) this.#heldBytes -= held.bytes.length;
   }
 
   #giveUp(reason: TunnelError): void {
     if (this.#over) return;
     this.#over = reason;
     this.#isUp = false;
-    this.#held.length = 0;
+    for (const held of this.#held) this.#unhold(held);
     this.#wait.abort();
     if (this.#child) this.#end(this.#child);
     this.#forgetAsked(reason);

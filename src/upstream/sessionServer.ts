@@ -8,8 +8,8 @@ export interface SessionServer {
   readonly hasRoom: boolean;
   /** Sends `initialize`; `failed` when the server refuses it. Throws `UPSTREAM_START`, `CANCELLED`. */
   initialize(request: RpcMessage & { kind: 'request' }, body: Uint8Array, signal: AbortSignal): Promise<Initialised>;
-  /** One message of the agent: a parsed copy, and its bytes. */
-  send(message: RpcMessage, bytes: Uint8Array): void;
+  /** One message of the agent: a parsed copy, and its bytes. `overdue`: the server was away too long, it was never sent. */
+  send(message: RpcMessage, bytes: Uint8Array, overdue?: () => void): void;
   /** Whether it knows calls by other ids than the agent gave them. */
   readonly lendsIds: boolean;
   /** Whether what it writes can be left unread while this session's agent reads slowly. */

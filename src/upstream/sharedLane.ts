@@ -45,10 +45,10 @@ export class SharedLane implements SessionServer {
     return answer;
   }
 
-  send(message: RpcMessage, bytes: Uint8Array): void {
+  send(message: RpcMessage, bytes: Uint8Array, overdue?: () => void): void {
     switch (message.kind) {
       case 'request':
-        return this.#ask(message, bytes);
+        return this.#ask(message, bytes, overdue);
       case 'notification': {
         if (message.method === 'notifications/initialized') return this.#server.initialized(message, bytes);
         if (message.method !== 'notifications/cancelled') return this.#server.say(bytes);
@@ -92,7 +92,7 @@ export class SharedLane implements SessionServer {
     return Promise.resolve();
   }
 
-  #ask(request: Request, bytes: Uint8Array): void {
+  #ask(request: Request, bytes: Uint8Array, overdue: (() => void) | undefined): void {
     const { uri, level } = isJsonObject(request.params) ? request.params : {};
     if (request.method === 'logging/setLevel' && typeof level === 'string' && logLevels.includes(level)) {
       const others = [...this.#server.lanes].flatMap((lane) => (lane === this ? [] : (lane.#level ?? [])));
@@ -107,7 +107,7 @@ export class SharedLane implements SessionServer {
       this.#subscriptions.delete(uri);
       if (this.#isHeldElsewhere(uri)) return this.#agree(request, bytes);
     }
-    this.#server.ask(this, request, bytes);
+    this.#server.ask(this, request, bytes, overdue);
   }
 
   #isHeldElsewhere(uri: string): boolean {

@@ -98,10 +98,14 @@ export class SharedServer {
     this.say(bytes);
   }
 
-  ask(lane: SharedLane | undefined, request: Request, bytes: Uint8Array): void {
+  ask(lane: SharedLane | undefined, request: Request, bytes: Uint8Array, overdue?: () => void): void {
     const [lent, asked] = this.#ids.lend(lane, request, bytes);
     this.#greeting.sent(request, asked, lent.id);
-    this.say(asked);
+    const forget = (): void => {
+      this.#ids.forget(lent);
+      overdue?.();
+    };
+    this.#life?.send(asked, overdue && forget);
   }
 
   say(bytes: Uint8Array): void {

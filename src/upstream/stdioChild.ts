@@ -31,6 +31,7 @@ export class StdioChild {
   #hasSpoken = false;
   #hasBabbled = false;
   #pauses = 0;
+  #isEnding = false;
 
   constructor(process: MessagePipe, limits: StdioLimits, events: StdioChildEvents) {
     this.#process = process;
@@ -76,7 +77,13 @@ export class StdioChild {
     if (this.#pauses === 0) this.#process.stdout.resume();
   }
 
+  /** Whether we end it. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
   end(): Promise<void> {
+    this.#isEnding = true;
     return this.#process.end();
   }
 

@@ -11,6 +11,10 @@ export type StdioLimits = {
   startTimeoutMs: number;
   /** How often in a row a server that died is started again; then its sessions are 404. */
   maxRestarts: number;
+  /** Starts in a row that do not count as such, because somebody else killed the server before it had answered anything. */
+  maxKills: number;
+  /** A call waits this long for a server that is being started again; then it is not sent, and its agent may try again. */
+  awayMs: number;
   /** A server that lived this long, or answered a call, begins its count of restarts anew. */
   stableMs: number;
   /** The wait before a second restart in a row, growing to `restartMaxMs`, drawn by chance below that. */
@@ -47,6 +51,8 @@ export const stdioLimits: StdioLimits = {
   idleMs: 15 * 60_000,
   startTimeoutMs: 30_000,
   maxRestarts: 5,
+  maxKills: 20,
+  awayMs: 20_000,
   stableMs: 30_000,
   restartBaseMs: 500,
   restartMaxMs: 15_000,

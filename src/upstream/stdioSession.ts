@@ -1,19 +1,18 @@
 // One MCP session of the Streamable HTTP transport (≤ 2025-11-25) in front of a server that speaks in lines: which
 // message of the server belongs to which stream of the agent. It stays when the server behind it is started again.
 import type { Clock, TimerHandle } from '../core/clock.ts';
-import { TunnelError } from '../core/errors.ts';
+import { errorInfo, TunnelError } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import { isId } from '../mcp/classify.ts';
 import { elementsOf, skipSpace } from '../mcp/jsonRanges.ts';
 import type { RpcId, RpcMessage } from '../mcp/message.ts';
-import { failures } from '../mcp/failures.ts';
+import { failed, failureOf, failures, failureText } from '../mcp/failures.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
 import { AgentStream } from './agentStream.ts';
 import { accepted, refuse, sseAnswer } from './answers.ts';
 import { Call } from './call.ts';
 import type { ChildAnswer, ChildMessage } from './childMessage.ts';
 import { EventStore } from './eventStore.ts';
-import { sentenceForAgents } from './forAgents.ts';
 import { ReadingCalls } from './readingCalls.ts';
 import type { Initialised, OpenSessionServer, SessionServer } from './sessionServer.ts';
 import { SseBody } from './sseBody.ts';
@@ -122,7 +121,10 @@ export class StdioSession {
     if (!server.hasRoom) return refuse.notReading(first);
 
     const lines = linesOf(request.messages, body);
-    const send = (): void => request.messages.forEach((message, index) => server.send(message, lines[index]!));
+    const send = (): void =>
+      request.messages.forEach((message, index) =>
+        server.send(message, lines[index]!, message.kind === 'request' ? () => this.#overdue(message.id) : undefined),
+      );
     const replays = this.#options.replaysReads && requests.every((asked) => this.#reads.has(asked));
     const call =
       requests.length === 0 ? undefined : this.#beginCall(requests, request.mark, mayPrime, replays ? send : undefined);
@@ -178,6 +180,13 @@ export class StdioSession {
       for (const id of call.waiting) this.#calls.delete(id);
       call.interrupt(restartedText);
     }
+  }
+
+  /** The server was away too long for it to be sent. */
+  #overdue(id: RpcId): void {
+    const call = this.#calls.get(id);
+    if (!this.#calls.delete(id) || !call) return;
+    call.refuse(id, failureText(id, errorInfo(failed('SERVER_AWAY', 'the server is away'))));
   }
 
   #beginCall(
@@ -278,7 +287,9 @@ export class StdioSession {
   #failCalls(error: TunnelError, code: number): void {
     const calls = new Set(this.#calls.values());
     this.#calls.clear();
-    for (const call of calls) call.fail(error, (id) => rpcErrorText(id, code, sentenceForAgents(error.code)));
+    const { sentence, retryable } = failureOf(errorInfo(error));
+    const data = retryable && { retryable };
+    for (const call of calls) call.fail(error, (id) => rpcErrorText(id, code, sentence, data));
   }
 
   #makeBody(): SseBody {

@@ -1,5 +1,6 @@
 // A session that outlives its server: what the next process is told, what agents are told, and when it ends after all.
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../support/fakeClock.ts';
 import { expectNothingLeft } from '../../support/leaks.ts';
 import { settableServer } from '../../support/serverSettings.ts';
 import { bodyOf, EventReader, notification, request, stdioWorld, type World } from '../../support/stdioWorld.ts';
@@ -147,6 +148,31 @@ describe('a server that was started again', () => {
   });
 });
 
+describe('a call that comes while its server is away', () => {
+  const clock = new FakeClock();
+  const away = { limits: { restartBaseMs: 1_000_000, restartMaxMs: 1_000_000, awayMs: 1_000 }, random: () => 1, clock };
+
+  it('does not wait for ever: it may be made again, and is never sent itself', async () => {
+    const server = await settableServer();
+    const world = stdioWorld(server.flags, away);
+    const { sessionId, pid } = await world.initialize();
+    await server.set({ exit: 3 });
+    process.kill(pid, 'SIGKILL');
+    await until(() => world.events.filter(({ kind }) => kind === 'exited').length === 2);
+    const waiting = world.post(request(1, 'tools/call', { name: 'dangerous' }), sessionId);
+    const streaming = world.send([request(2, 'ping'), request(3, 'ping')], sessionId);
+    clock.advance(1_000);
+    const { status, json } = await waiting;
+    expect([status, json]).toMatchObject([200, { id: 1, error: { code: -32011, data: { retryable: true } } }]);
+    expect((await new EventReader(await streaming).has(2)).map(({ id }) => id)).toEqual([2, 3]);
+    await server.set({});
+    const next = world.post(request(1, 'ping'), sessionId);
+    world.upstream.restart('Restart Server');
+    expect((await next).json).toMatchObject({ id: 1, result: {} });
+    expect((await server.heard()).flat().filter((line) => line.includes('dangerous'))).toEqual([]);
+  });
+});
+
 describe('a session whose server does not come back', () => {
   it('ends when it dies again and again; its agent is told 404 and why, and may begin anew', async () => {
     expectNothingLeft();
@@ -208,6 +234,22 @@ describe('a session whose server does not come back', () => {
       process.kill(await pidOf(world, sessionId, round), 'SIGKILL');
       await until(() => returned(world) === round + 1);
     }
+    expect((await world.post(request('p', 'ping'), sessionId)).status).toBe(200);
+  });
+
+  it('does not end for a server that others kill at each start, as on a machine that is too busy', async () => {
+    const server = await settableServer();
+    const world = stdioWorld(server.flags, { limits: { ...quick, maxRestarts: 2 } });
+    const { sessionId, pid } = await world.initialize();
+    let killed = 0;
+    world.upstream.onEvent((event) => {
+      if (event.kind !== 'started' || event.pid === undefined || killed === 6) return;
+      killed += 1;
+      process.kill(event.pid, 'SIGKILL');
+    });
+    process.kill(pid, 'SIGKILL');
+    await until(() => returned(world) === 1);
+    expect(killed).toBe(6);
     expect((await world.post(request('p', 'ping'), sessionId)).status).toBe(200);
   });
 
