@@ -78,6 +78,11 @@ export class Forwarding {
       resolve();
     };
     if (!this.#sse.expect(sessionId, { observer, finish })) return refuseLimit(exchange, 'of waiting calls', 1_000);
+    visit.onWithdrawn = (why, answers) => {
+      this.#sse.cutOff(sessionId, observer, answers);
+      // Before that the exchange is still open, and ends as any other.
+      if (exchange.response.writableEnded) finish({ status: 'cancelled', reason: why });
+    };
     try {
       await this.#forwardNow(visit, call, observer);
     } catch (error) {
@@ -100,7 +105,9 @@ export class Forwarding {
     const onWriter = (writer: EventWriter): void => this.#sse.opened(sseSession!, writer);
     const options = { clock, keepAliveMs, ...(sseSession === undefined ? {} : { onWriter }) };
     try {
-      const broken = await relayAnswer(exchange, answer, observer, filterNow(policy, visit), options);
+      const rules = filterNow(policy, visit);
+      const filter = sseSession === undefined ? rules : this.#sse.withoutCutOff(sseSession, rules);
+      const broken = await relayAnswer(exchange, answer, observer, filter, options);
       if (exchange.cut !== undefined)
         return this.#options.finish(exchange, { status: 'cancelled', reason: exchange.cut });
       if (call.isSse && answer.status < 300 && observer.unanswered.length > 0) return;

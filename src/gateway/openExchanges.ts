@@ -2,10 +2,11 @@
 // now: it ends with the proof that let it in, and is judged again when the policy or its grant becomes another one.
 import type { Clock, TimerHandle } from '../core/clock.ts';
 import type { AuthResult, Principal, Proof } from '../identity/grants.ts';
+import type { RpcId } from '../mcp/message.ts';
 import type { Decision } from '../policy/decide.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
-import { withdrawnCall } from './refusals.ts';
+import { answersText, withdrawnCall } from './refusals.ts';
 
 /** Timers stand still while the machine sleeps, and know nothing of a clock that is set: proofs are looked at so often. */
 export const longestWaitMs = 60_000;
@@ -19,6 +20,8 @@ export type Visit = {
   expiresMs: number;
   /** What it asks for, once that was decided. */
   call?: Call;
+  /** It may not be made any more, and its answer comes in another exchange. `answers` are ours, by the ids of its requests. */
+  onWithdrawn?: (why: string, answers: ReadonlyMap<RpcId, string>) => void;
 };
 
 export type OpenExchangesOptions = {
@@ -84,7 +87,9 @@ export class OpenExchanges {
     visit.principal = result.principal;
     const decision = visit.call && decide(visit.principal, visit.call);
     if (!visit.call || decision?.kind !== 'deny') return;
-    visit.exchange.end(why, withdrawnCall(visit.call, why, decision.reason));
+    const answers = withdrawnCall(visit.call, why, decision.reason);
+    visit.onWithdrawn?.(why, answers);
+    visit.exchange.end(why, answersText(visit.call, answers));
   }
 
   /** The proof has ended; the grant may live on with another one. */

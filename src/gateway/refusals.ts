@@ -99,19 +99,26 @@ export function refuseCall(
   exchange.recorder.finish({ status: 'denied', rpcCode: rpc, reason: decision.reason, failure: markOf('DENIED') });
   const answers = denialsOf(call, decision.reason);
   // An agent of the old transport reads answers on its stream and nowhere else.
-  if (answers.length === 0 || (call.isSse && answers.map(say).every(Boolean))) exchange.answer(202);
-  else exchange.answer(status, call.isBatch ? `[${answers.join(',')}]` : answers[0]);
+  if (answers.size === 0 || (call.isSse && [...answers.values()].map(say).every(Boolean))) exchange.answer(202);
+  else exchange.answer(status, answersText(call, answers));
 }
 
-/** For who still waits when policy or grant no longer allow the call; `undefined` where nobody does. */
-export function withdrawnCall(call: Call, why: string, reason: string): string | undefined {
-  const answers = denialsOf(call, `${why} while the call was under way, and it was ended: ${reason}`);
-  return call.isBatch && answers.length > 0 ? `[${answers.join(',')}]` : answers[0];
+/** For who still waits when policy or grant no longer allow the call: the answers, by the ids of its requests. */
+export function withdrawnCall(call: Call, why: string, reason: string): ReadonlyMap<RpcId, string> {
+  return denialsOf(call, `${why} while the call was under way, and it was ended: ${reason}`);
 }
 
-function denialsOf({ messages }: Call, reason: string): string[] {
-  return messages.flatMap((message) =>
-    message.kind === 'request' ? [rpcErrorText(message.id, failures.DENIED.rpc, reason)] : [],
+/** Answers as one text; `undefined` where there are none. */
+export function answersText({ isBatch }: Call, answers: ReadonlyMap<RpcId, string>): string | undefined {
+  const texts = [...answers.values()];
+  return isBatch && texts.length > 0 ? `[${texts.join(',')}]` : texts[0];
+}
+
+function denialsOf({ messages }: Call, reason: string): ReadonlyMap<RpcId, string> {
+  return new Map(
+    messages.flatMap((message): [RpcId, string][] =>
+      message.kind === 'request' ? [[message.id, rpcErrorText(message.id, failures.DENIED.rpc, reason)]] : [],
+    ),
   );
 }
 

@@ -13,19 +13,23 @@ import { SseAgents } from '../../src/upstream/sseAgents.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
 import { callHttp1, openHttp1 } from '../support/agents.ts';
 import { aGateway, authorityOf, mcpHeaders, post, request, serverId, type GatewayWorld } from '../support/gateway.ts';
-import { aStreamableServer, anSseServer } from '../support/sdkServers.ts';
+import { aStreamableServer, anSseServer, type Tools } from '../support/sdkServers.ts';
 import { until } from '../support/until.ts';
 
-type Behind = { upstream: Upstream; calls: () => string[] };
+type Behind = { upstream: Upstream; calls: () => string[]; release: () => void };
 
 async function sseBehind(): Promise<Behind> {
   const { port, tools } = await anSseServer();
-  return { upstream: at(`http://localhost:${port}/sse`), calls: () => tools.flatMap(({ calls }) => calls) };
+  return { upstream: at(`http://localhost:${port}/sse`), ...told(tools) };
 }
 
 async function streamableBehind(): Promise<Behind> {
   const { port, tools } = await aStreamableServer();
-  return { upstream: at(`http://localhost:${port}/mcp`), calls: () => tools.flatMap(({ calls }) => calls) };
+  return { upstream: at(`http://localhost:${port}/mcp`), ...told(tools) };
+}
+
+function told(tools: readonly Tools[]): Pick<Behind, 'calls' | 'release'> {
+  return { calls: () => tools.flatMap(({ calls }) => calls), release: () => tools.forEach(({ release }) => release()) };
 }
 
 function at(url: string): Upstream {
@@ -193,6 +197,37 @@ describe('the message endpoint', () => {
     const answer = post(world, request('initialize', { protocolVersion: '2025-06-18', capabilities: {} }));
     expect((await answer).status).toBe(502);
     expect(heard).toBeGreaterThan(0);
+  });
+});
+
+describe.each([
+  ['an HTTP+SSE server', sseBehind],
+  ['a Streamable HTTP server', streamableBehind],
+] as const)('a call of an agent of the old transport at %s', (_, behind) => {
+  it('that would be refused now is answered so, and its result does not come after', async () => {
+    const { upstream, calls, release } = await behind();
+    await upstream.check(new AbortController().signal);
+    const world = await aGateway({ behind: upstream });
+    const agent = await agentOf(world, 'sse');
+    const slow = agent.callTool({ name: 'slow', arguments: {} });
+    slow.catch(() => {});
+    await until(() => calls().length === 1);
+    await until(() => world.rows().some(({ name, httpStatus }) => name === 'slow' && httpStatus === 202));
+    const stays = { methods: ['*'], tools: ['echo'], prompts: ['*'], resources: ['*'] };
+    await world.setPolicy({ agents: { '*': stays } });
+    await expect(slow).rejects.toMatchObject({ code: -32010 });
+    const row = world.rows().find(({ name }) => name === 'slow');
+    expect(row).toMatchObject({ status: 'cancelled', reason: 'the policy changed' });
+    const heard: unknown[] = [];
+    agent.onerror = (error) => heard.push(error);
+    release();
+    expect(await agent.callTool({ name: 'echo', arguments: { text: 'still here' } })).toMatchObject({ content: [{}] });
+    expect(heard).toEqual([]);
+    const outcomes = world.audit.records.filter(({ exchange }) => exchange === row?.id);
+    expect(outcomes.map(({ kind, status }) => [kind, status])).toEqual([
+      ['call', undefined],
+      ['outcome', 'cancelled'],
+    ]);
   });
 });
 
