@@ -39,8 +39,11 @@ export function towardsUpstream(headers: Record<string, string>, auth: 'tunnel' 
   const forwarded: Record<string, string> = {};
   const goesNoFurther = hopByHop(headers['connection']);
   for (const [name, value] of Object.entries(headers)) {
-    if (goesNoFurther(name) || NOT_FOR_THE_UPSTREAM.has(name)) continue;
-    if (name.startsWith('x-forwarded') || name.startsWith('sec-fetch-')) continue;
+    // CGI and its descendants (WSGI, PHP) read `mcp_session_id` as `Mcp-Session-Id`, which was judged, or taken out.
+    const read = name.replaceAll('_', '-');
+    if (goesNoFurther(name) || NOT_FOR_THE_UPSTREAM.has(read)) continue;
+    if (read.startsWith('x-forwarded') || read.startsWith('sec-fetch-')) continue;
+    if (read !== name && read.startsWith('mcp-')) continue;
     forwarded[name] = value;
   }
   const { authorization } = headers;

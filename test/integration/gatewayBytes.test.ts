@@ -151,6 +151,12 @@ describe('headers', () => {
     'x-cluster-client-ip',
     'x-forwarded',
     'x-forwarded-host',
+    'x_forwarded_host',
+    'x_http_method_override',
+    'x-http_method-override',
+    'mcp_session_id',
+    'mcp-session_id',
+    'mcp_tunnel_authorization',
   ])('never name another path, method or sender to the server: %s', async (name) => {
     const world = await aGateway();
     await post(world, call, { headers: { [name]: 'other', 'x-custom': 'kept' } });
