@@ -36,7 +36,8 @@ function readTree(source: string, file: string): Node {
   const errors: ParseError[] = [];
   const root = parseTree(source, errors, { allowTrailingComma: true, disallowComments: false });
   const [error] = errors;
-  if (error) throw invalid(file, [], lineOf(source, error.offset), `is not JSON (${printParseErrorCode(error.error)})`);
+  if (error)
+    throw invalid(file, [], lineOf(source, error.offset), `is not JSON (${words(printParseErrorCode(error.error))})`);
   if (!root) throw invalid(file, [], 1, 'is empty');
   return root;
 }
@@ -61,13 +62,19 @@ function toValue(node: Node, path: Path, refuse: Refuse): JsonValue {
   return object;
 }
 
+/** `PropertyNameExpected` → `property name expected`. */
+function words(name: string): string {
+  return name.replace(/[A-Z]/g, (letter, at: number) => `${at === 0 ? '' : ' '}${letter.toLowerCase()}`);
+}
+
 function firstIssue(error: z.ZodError): { path: Path; problem: string } {
   const [issue] = error.issues;
   if (issue?.code === 'unrecognized_keys') {
     return { path: [...issue.path, issue.keys[0] ?? ''], problem: 'is not a key that a policy has' };
   }
   if (issue?.code === 'invalid_key') return { path: issue.path, problem: issue.issues[0]?.message ?? issue.message };
-  return { path: issue?.path ?? [], problem: issue?.message ?? 'cannot be read' };
+  const problem = issue?.message.replace(/^Invalid (?:input|option): /, 'is not right: ') ?? 'cannot be read';
+  return { path: issue?.path ?? [], problem };
 }
 
 /** The node at `path`, or the innermost one around where it should be. */

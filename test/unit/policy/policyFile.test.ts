@@ -32,6 +32,13 @@ describe('parsePolicy', () => {
     expect(policy.limits?.maxBodyBytes).toBe(4_194_304);
   });
 
+  it('says what is wrong in words', () => {
+    expect(refusal('{"version":2}').message).toBe('/p.json, line 1: version is not right: expected 1');
+    expect(refusal('{"version":1,').message).toContain('the policy is not JSON (property name expected)');
+    const carrier = refusal('{"version":1,"destinations":[{"carrier":"emedded"}]}').message;
+    expect(carrier).toContain('destinations[0].carrier is not right: expected one of "embedded"|"edge"');
+  });
+
   const wrong: [what: string, text: string, path: string, line: number][] = [
     ['text that is no JSON', '{ "version": 1,\n oops }', '', 2],
     ['an empty file', '', '', 1],
