@@ -11,7 +11,7 @@ import { serveControl } from '../helper/controlSocket.ts';
 import type { EdgeAdmin, EdgeAdminClient } from '../protocol/edgeAdmin.ts';
 import type { CommandContext } from './command.ts';
 import { answerVerbs, edgeVerbs, type EdgeVerbs } from './edgeAdmin.ts';
-import { edgeDataFolder, readEdgeSettings, writeEdgeSettings } from './edgeSettings.ts';
+import { dataOption, edgeDataFolder, readEdgeSettings, writeEdgeSettings } from './edgeSettings.ts';
 import { untilAborted } from './untilAborted.ts';
 
 export type EdgeRunOptions = { domain?: string; listen: HostPort; data?: string; cert?: string; key?: string };
@@ -35,7 +35,8 @@ export async function edgeRun(context: CommandContext, options: EdgeRunOptions):
     settings.port = edge.port;
     await writeEdgeSettings(files, folder, settings);
 
-    announce(context, { domain, host: options.listen.host, port: edge.port, pin: state.serverIdentity().pin, folder });
+    const { pin } = state.serverIdentity();
+    announce(context, { domain, host: options.listen.host, port: edge.port, pin, folder }, dataOption(options.data));
     await untilAborted(signal);
   } finally {
     await lifetime.close();
@@ -72,8 +73,9 @@ async function readServerCertificate(
 ): Promise<{ certificatePem: string; keyPem: string } | undefined> {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) throw new TunnelError('USAGE', '--cert and --key go together');
-  const [certificatePem, keyPem] = await Promise.all([cert, key].map((file) => readPem(resolve(folder, file))));
-  return { certificatePem: certificatePem ?? '', keyPem: keyPem ?? '' };
+  // One after the other: where neither can be read, the error always names the same one.
+  const certificatePem = await readPem(resolve(folder, cert));
+  return { certificatePem, keyPem: await readPem(resolve(folder, key)) };
 }
 
 async function readPem(file: string): Promise<string> {
@@ -86,7 +88,7 @@ async function readPem(file: string): Promise<string> {
 
 type Running = { domain: string; host: string; port: number; pin: string; folder: string };
 
-function announce({ output }: CommandContext, { domain, host, port, pin, folder }: Running): void {
+function announce({ output }: CommandContext, { domain, host, port, pin, folder }: Running, sameData: string): void {
   const edge = formatHostPort({ host: domain, port });
   output.event({ event: 'ready', domain, address: formatHostPort({ host, port }), edge, pin, data: folder });
   output.line({ text: `The edge ${domain} is running.`, style: 'bold' });
@@ -94,7 +96,9 @@ function announce({ output }: CommandContext, { domain, host, port, pin, folder 
   output.line('  Pin       ', { text: pin, style: 'cyan' });
   output.line('  Stop      ', 'Ctrl-C');
   output.line();
-  output.line('To enrol a machine: “mcp-tunnel edge token” here, then on that machine');
+  output.line(
+    `To enrol a machine: “mcp-tunnel edge token${sameData} --token-file token.txt” here, then there, with that file:`,
+  );
   output.line({ text: `  mcp-tunnel allow add edge ${edge}`, style: 'cyan' });
   output.line({ text: `  mcp-tunnel enroll ${edge} --pin ${pin} --token-file token.txt`, style: 'cyan' });
   output.line();

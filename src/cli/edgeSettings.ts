@@ -14,6 +14,12 @@ export function edgeDataFolder({ folder, paths }: CommandContext, data: string |
   return data === undefined ? paths.edgeData : resolve(folder, data);
 }
 
+/** The option as another command on the same data takes it; empty for the usual folder. */
+export function dataOption(data: string | undefined): string {
+  if (data === undefined) return '';
+  return ` --data ${/^[\w./~@:+-]+$/.test(data) ? data : JSON.stringify(data)}`;
+}
+
 /** `undefined` where no edge was run yet. Throws `CONFIG_INVALID`. */
 export async function readEdgeSettings(files: PrivateFiles, folder: string): Promise<EdgeSettings | undefined> {
   const path = join(folder, 'settings.json');

@@ -3,6 +3,7 @@ import { roughDuration } from '../core/duration.ts';
 import { formatHostPort } from '../core/hostname.ts';
 import type { EdgeConnector, EdgeRoute } from '../protocol/edgeAdmin.ts';
 import type { CommandContext } from './command.ts';
+import { dataOption } from './edgeSettings.ts';
 import { withEdge } from './edgeAdmin.ts';
 import { writeSecret } from './secretText.ts';
 
@@ -20,7 +21,8 @@ export async function edgeToken(context: CommandContext, options: EdgeTokenOptio
   const edge = formatHostPort({ host: domain, port });
   output.event({ event: 'token', ...shown, expiresMs, edge, pin });
   output.line(tokenFile === undefined ? token : `The token is in ${tokenFile}.`);
-  output.log(`Works once, within ${roughDuration(options.expires)}. On the machine that is to be enrolled:`);
+  const file = tokenFile === undefined ? 'with it in token.txt' : 'with that file';
+  output.log(`Works once, within ${roughDuration(options.expires)}. On the machine that is to be enrolled, ${file}:`);
   output.log({ text: `  mcp-tunnel allow add edge ${edge}`, style: 'cyan' });
   output.log({ text: `  mcp-tunnel enroll ${edge} --pin ${pin} --token-file token.txt`, style: 'cyan' });
 }
@@ -39,8 +41,9 @@ export async function edgeRoutes(context: CommandContext, { data }: { data?: str
       routes.map((route) => routeRow(route, clock.now())),
     );
   output.line();
-  if (connectors.length === 0) output.line('No machine is enrolled; make a token with “mcp-tunnel edge token”.');
-  else
+  if (connectors.length === 0) {
+    output.line(`No machine is enrolled; make a token with “mcp-tunnel edge token${dataOption(data)}”.`);
+  } else
     output.table(
       ['CONNECTOR', 'NAMES', 'CERTIFICATE'],
       connectors.map((one) => connectorRow(one, clock.now())),

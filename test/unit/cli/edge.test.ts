@@ -76,6 +76,17 @@ describe('edge', () => {
     expect(await token('--label', '///')).toMatchObject({ event: 'error', code: 'USAGE' });
   });
 
+  it('names the commands that come next with the folder they need', async () => {
+    const edge = new Promise<string>((resolve) => {
+      const words = ['edge', 'run', '--domain', 'edge.localhost', '--listen', '127.0.0.1:0', '--data', 'my data'];
+      let told = '';
+      const onOut = (text: string): void => void ((told += text).includes('enroll') && resolve(told));
+      running.push(world.run(words, { signal: stop.signal, onOut }));
+    });
+    expect(await edge).toContain('“mcp-tunnel edge token --data "my data" --token-file token.txt”');
+    expect((await world.run(['edge', 'routes', '--data', 'my data'])).out).toContain('edge token --data "my data"');
+  });
+
   it('writes a token to a private file and then not to stdout', async () => {
     await startEdge();
     const ran = await world.run(['edge', 'token', '--token-file', 'sub/token.txt', '--json']);
