@@ -71,7 +71,7 @@ function tellRunning({ output }: CommandContext, running: readonly DiscoveredSer
     running.map((server) => [
       server.running?.needsAuth ? `${server.name} (asks for a credential)` : server.name,
       runs(server.transport),
-      `${server.running?.pid ?? ''} ${server.running?.command ?? ''}`.trim().slice(0, 60),
+      short(`${server.running?.pid ?? ''} ${server.running?.command ?? ''}`.trim()),
     ]),
   );
   output.line();
@@ -98,8 +98,12 @@ function runs(transport: ServerTransport): string {
   const words = [transport.command, ...transport.args].map((word) =>
     /^[^\s"'$\\]+$/.test(word) ? word : JSON.stringify(word),
   );
-  const line = words.join(' ');
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+  return short(words.join(' '));
+}
+
+/** At most 60 characters: a command line is told by how it begins and by how it ends, not by the folders between. */
+function short(line: string): string {
+  return line.length > 60 ? `${line.slice(0, 20)}…${line.slice(-39)}` : line;
 }
 
 function place({ source, alsoIn = [] }: DiscoveredServer, from: From): string {

@@ -31,6 +31,13 @@ describe('servers', () => {
     );
   });
 
+  it('shows how a long command begins and how it ends', async () => {
+    const args = [`/srv/${'folder/'.repeat(20)}notes-server/index.js`, 'stdio'];
+    await put(JSON.stringify({ mcpServers: { notes: { command: 'node', args } } }));
+    const { out } = await world.run(['servers']);
+    expect(out).toMatch(/notes +stdio +node \/srv\/folder\/\S+….*notes-server\/index\.js stdio +\.mcp\.json:1/);
+  });
+
   it('is one object a line with --json, without a value of env or headers', async () => {
     world.env['TOKEN'] = 'very-secret';
     await put(
