@@ -24,7 +24,10 @@ export async function serveHealth(
   clock: Clock,
 ): Promise<{ port: number; close(): Promise<void> }> {
   if (!isLoopback(address.host)) {
-    throw new TunnelError('USAGE', `--health listens on this machine only: ${address.host} is not a loopback address`);
+    throw new TunnelError(
+      'USAGE',
+      `--health listens on this machine only, and ${address.host} is not a loopback address: write for example 127.0.0.1:9000`,
+    );
   }
   const server = createServer((request, response) => {
     const { status, body } = answer(request.method, request.url, tunnel, clock);

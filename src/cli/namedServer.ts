@@ -42,7 +42,12 @@ export async function namedServer(
       `no server “${name}” is defined in ${context.folder}; “mcp-tunnel servers” lists them`,
     );
   if (found.length > 1) throw definedTwice(name ?? '', found);
-  const { id } = found[0]!;
+  const { id, problem, source } = found[0]!;
+  if (problem !== undefined) {
+    const data = source.file === undefined ? {} : { file: source.file, line: source.line ?? 1 };
+    const way = problem.startsWith('needs input') ? '; write its value there, or the whole command behind “--”' : '';
+    throw new TunnelError('CONFIG_INVALID', `“${name}” cannot be exposed: ${problem}${way}`, { data });
+  }
   // Named on the command line: that is the agreement to run it as it is declared now.
   const { plan } = await peer.request('servers/plan', { id, folders });
   return { server: { id, folders }, consent: plan.hash };

@@ -26,7 +26,10 @@ export type MadeUpstream = { upstream: Upstream; restarts?: ServerRestarts };
 export function makeUpstream(transport: ServerTransport, { clock, guardian, run, log }: UpstreamParts): MadeUpstream {
   if (transport.kind === 'http') {
     const server = new HttpServer({ url: transport.url, headers: transport.headers, clock });
-    if (run) throw new TunnelError('USAGE', 'only a server that is started by its command is run or watched here');
+    if (run) {
+      const why = 'it is reached by a URL, and only a command that the tunnel runs is watched, shared or started anew';
+      throw new TunnelError('USAGE', `this server runs already: ${why}`);
+    }
     return { upstream: new SseAgents(new EraBridge({ upstream: server, clock }), server) };
   }
   const { command, args, env, cwd } = transport;

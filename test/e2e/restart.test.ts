@@ -40,7 +40,7 @@ describe('expose, while its server is started anew', () => {
     const url = await runCommand(['expose', '--watch', 'dist', '--url', 'http://127.0.0.1:9/mcp'], { home });
     expect([url.code, url.stderr]).toEqual([
       2,
-      expect.stringContaining('only a server that is started by its command'),
+      expect.stringContaining('only a command that the tunnel runs is watched'),
     ]);
   });
 });
