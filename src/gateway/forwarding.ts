@@ -4,7 +4,9 @@ import type { Clock } from '../core/clock.ts';
 import type { Principal } from '../identity/grants.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { TrafficLog } from '../traffic/trafficLog.ts';
+import { cancelledId } from '../upstream/serverRequestIds.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
+import { rpcCode } from '../mcp/rpcErrors.ts';
 import { AnswerObserver, type AnswerOutcome } from './answerObserver.ts';
 import { askUpstream, type Asked } from './askUpstream.ts';
 import { requestIds, type Call } from './call.ts';
@@ -12,7 +14,7 @@ import { keepAliveMs as usualKeepAliveMs, type EventWriter } from './eventWriter
 import type { Exchange } from './exchange.ts';
 import { filterNow } from './listFilter.ts';
 import type { Visit } from './openExchanges.ts';
-import { refuseLimit } from './refusals.ts';
+import { refuseLimit, refuseMessage } from './refusals.ts';
 import { relayAnswer } from './relay.ts';
 import { ServerRequests } from './serverRequests.ts';
 import { SessionTable } from './sessions.ts';
@@ -71,6 +73,10 @@ export class Forwarding {
     // Its answer comes on the agent's stream, perhaps before the server has said that it took the call. Until then it is
     // under way: it counts as one, and is judged again like any other.
     const { sessionId = '' } = call;
+    const inUse = this.#sse.inUse(sessionId, observer);
+    if (inUse !== undefined) {
+      return refuseMessage(exchange, rpcCode.invalidRequest, 'Invalid Request: a call with this id is running', inUse);
+    }
     let resolve = (): void => {};
     const answered = new Promise<void>((done) => (resolve = done));
     const finish = (outcome: AnswerOutcome): void => {
@@ -112,6 +118,7 @@ export class Forwarding {
         return this.#options.finish(exchange, { status: 'cancelled', reason: exchange.cut });
       if (call.isSse && answer.status < 300 && observer.unanswered.length > 0) return;
       if (call.isSse) this.#sse.withdraw(call.sessionId!, observer);
+      if (call.isSse && answer.status < 300) this.#noteWithdrawals(call);
       if (!broken) this.#options.onAnswered();
       this.#options.finish(exchange, broken ?? observer.outcome(answer.status));
     } finally {
@@ -128,6 +135,13 @@ export class Forwarding {
       onAnswer: (id, text) => this.#sse.answered(observer.session ?? '', id, text),
     });
     return observer;
+  }
+
+  #noteWithdrawals({ sessionId = '', messages }: Call): void {
+    for (const message of messages) {
+      const id = cancelledId(message);
+      if (id !== undefined) this.#sse.withdrawn(sessionId, id);
+    }
   }
 
   /** With its stream a session of the old transport is over. */

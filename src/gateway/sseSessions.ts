@@ -44,7 +44,13 @@ export class SseSessions {
     return true;
   }
 
-  /** Whether the calls are still to be answered. */
+  /** Of these calls the first whose id another call has that waits: nobody could tell their answers apart. */
+  inUse(id: string, observer: AnswerObserver): RpcId | undefined {
+    const waiting = this.#open.get(id)?.waiting;
+    return observer.unanswered.find((call) => waiting?.has(call));
+  }
+
+  /** Whether one of the calls is still to be answered. */
   waits(id: string, observer: AnswerObserver): boolean {
     const waiting = this.#open.get(id)?.waiting;
     return observer.unanswered.some((call) => waiting?.get(call)?.observer === observer);
@@ -88,7 +94,16 @@ export class SseSessions {
     if (!waiting) return;
     session?.waiting.delete(call);
     waiting.observer.message(text);
-    if (waiting.observer.unanswered.length === 0) waiting.finish(waiting.observer.outcome(200));
+    if (!this.waits(id, waiting.observer)) waiting.finish(waiting.observer.outcome(200));
+  }
+
+  /** The agent withdrew a call: an answer is not to be waited for (2024-11-05, "Cancellation"). */
+  withdrawn(id: string, call: RpcId): void {
+    const session = this.#open.get(id);
+    const waiting = session?.waiting.get(call);
+    if (!waiting) return;
+    session?.waiting.delete(call);
+    if (!this.waits(id, waiting.observer)) waiting.finish({ status: 'cancelled', reason: 'the agent withdrew it' });
   }
 }
 
