@@ -1,16 +1,18 @@
 // An answer in one piece on its way to the agent. While nothing is hidden from the agent each chunk goes out when the
 // next one comes, the last together with the end: a small answer is one write instead of three, and half of a JSON text
 // is of no use to anybody. While something is, all of it is held, and judged when it is whole.
+import type { Readable } from 'node:stream';
 import { TunnelError } from '../core/errors.ts';
 import type { AnswerObserver } from './answerObserver.ts';
 import { maxObservedBytes } from './answerObserver.ts';
+import { eachChunk } from './eachChunk.ts';
 import type { AnswerHead, Exchange } from './exchange.ts';
 import { maxFilteredBytes, type FilterNow } from './listFilter.ts';
 
 export async function relayJson(
   exchange: Exchange,
   head: AnswerHead,
-  body: AsyncIterable<Buffer>,
+  body: Readable,
   observer: AnswerObserver,
   filterNow: FilterNow,
 ): Promise<void> {
@@ -19,21 +21,25 @@ export async function relayJson(
   let held: Buffer[] = [];
   let heldBytes = 0;
   let begun = false;
-  for await (const chunk of body) {
+  let isBrokenOff = false;
+  await eachChunk(body, (chunk) => {
     if (copied <= maxObservedBytes) {
       // One byte more than is looked at shows the observer that there was more.
       copy.push(chunk.subarray(0, maxObservedBytes + 1 - copied));
       copied += chunk.length;
     }
     if (filterNow()) {
-      if (begun) return exchange.end(changed);
+      if (begun) {
+        isBrokenOff = true;
+        return 'stop';
+      }
       if (heldBytes + chunk.length > maxFilteredBytes) {
         const message = `an answer that is looked through for what the agent may not see is larger than ${maxFilteredBytes} bytes`;
         throw new TunnelError('LIMIT', message);
       }
       held.push(chunk);
       heldBytes += chunk.length;
-      continue;
+      return undefined;
     }
     if (held.length > 0 && !begun) {
       begun = true;
@@ -42,8 +48,9 @@ export async function relayJson(
     const ready = held;
     held = [chunk];
     heldBytes = chunk.length;
-    for (const bytes of ready) await exchange.write(bytes);
-  }
+    return writeAll(exchange, ready);
+  });
+  if (isBrokenOff) return exchange.end(changed);
 
   const whole = joined(held);
   const filter = filterNow();
@@ -60,6 +67,15 @@ export async function relayJson(
 }
 
 const changed = 'the rules changed in the middle of this answer';
+
+/** `undefined` where there is nothing to wait for. */
+function writeAll(exchange: Exchange, chunks: readonly Buffer[]): Promise<void> | undefined {
+  return chunks.length === 0 ? undefined : writeEach(exchange, chunks);
+}
+
+async function writeEach(exchange: Exchange, chunks: readonly Buffer[]): Promise<void> {
+  for (const bytes of chunks) await exchange.write(bytes);
+}
 
 function joined(chunks: Buffer[]): Buffer {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
