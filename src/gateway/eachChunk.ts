@@ -30,7 +30,7 @@ export function eachChunk(body: Readable, take: TakeChunk): Promise<void> {
       try {
         taken = take(chunk);
       } catch (error) {
-        return settle(() => reject(error as Error));
+        return settle(() => reject(error));
       }
       if (taken === 'stop') return settle(resolve);
       if (!taken) return;
@@ -41,7 +41,7 @@ export function eachChunk(body: Readable, take: TakeChunk): Promise<void> {
           taking = undefined;
           if (!over) body.resume();
         },
-        (error: unknown) => settle(() => reject(error as Error)),
+        (error: unknown) => settle(() => reject(error)),
       );
     });
     body.on('end', () => settle(resolve));
