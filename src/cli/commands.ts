@@ -23,22 +23,34 @@ import { wayOptions } from './wayOptions.ts';
 
 const tokenFile: OptionRow = { flags: '--token-file <file>', help: 'write the token there instead of printing it' };
 const auditOf: OptionRow = { flags: '--helper <id>', help: 'only the log of this id, or the only one it begins' };
-const data: OptionRow = { flags: '--data <dir>', help: 'folder of the edge’s data' };
+const data: OptionRow = {
+  flags: '--data <dir>',
+  help: 'folder of the edge’s data (default: one in your state folder)',
+};
 
 export const commands: readonly CommandRow[] = [
   {
     name: 'expose',
     arguments: '[name]',
-    summary: 'run one tunnel in the foreground, until Ctrl-C',
+    summary: 'run one tunnel in the foreground, until Ctrl-C; a name is one that “mcp-tunnel servers” lists',
     takesCommand: true,
     options: [
       { flags: '--url <url>', help: 'a server that listens on this machine' },
       { flags: '--carrier <kind>', help: 'embedded (this machine only) or edge', default: 'embedded' },
       { flags: '--edge <host[:port]>', help: 'the edge for --carrier edge', parse: edgeHost },
-      { flags: '--name <label>', help: 'first label of the hostname' },
-      { flags: '--port <n>', help: 'loopback port of an embedded tunnel', parse: port },
+      { flags: '--name <label>', help: 'first label of the hostname (default: made from the server’s name)' },
+      {
+        flags: '--port <n>',
+        help: 'loopback port of an embedded tunnel (default: the one it had last time)',
+        parse: port,
+      },
       ...scopeOptions,
-      { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '8h' },
+      {
+        flags: '--expires <span>',
+        help: 'how long the token works, like 30m, 8h or 7d',
+        parse: duration,
+        default: '8h',
+      },
       { flags: '--policy <file>', help: 'one more policy file; it can only restrict' },
       tokenFile,
       {
@@ -56,7 +68,9 @@ export const commands: readonly CommandRow[] = [
       { flags: '--traffic', help: 'with --json: one event for each finished exchange' },
     ],
     examples: [
+      'expose everything',
       'expose -- node server.js stdio',
+      'expose --url http://localhost:3000/mcp',
       'expose --url http://localhost:3000/mcp --carrier edge --edge edge.example.com',
       'expose everything --read-only --json',
       'expose --watch dist --watch server.js -- node server.js stdio',
@@ -86,7 +100,7 @@ export const commands: readonly CommandRow[] = [
         parse: repeated,
       },
       ...scopeOptions,
-      { flags: '--expires <span>', help: 'how long it may call', parse: duration, default: '7d' },
+      { flags: '--expires <span>', help: 'how long it may call, like 30m, 8h or 7d', parse: duration, default: '7d' },
       ...wayOptions,
       {
         flags: '--token-file <file>',
@@ -149,9 +163,9 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'allow add',
-    arguments: '<carrier> [host]',
+    arguments: '<what> [host]',
     summary:
-      'let tunnels go to a destination: embedded, or edge HOST[:PORT]; or have an issuer’s keys fetched: jwks HOST',
+      'let tunnels go to a destination: embedded, or edge HOST[:PORT]; or let something be looked up: client-metadata HOST (agents that pair), jwks HOST (keys of an issuer of JWTs)',
     options: [{ flags: '--pin <pin>', help: 'only while the edge has this key (sha256/…)', parse: pin }],
     examples: [
       'allow add edge edge.example.com:443',
@@ -170,8 +184,8 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'allow remove',
-    arguments: '<carrier> [host]',
-    summary: 'end tunnels to a destination and refuse new ones',
+    arguments: '<what> [host]',
+    summary: 'take back what “allow add” allowed; tunnels that go there end',
     options: [],
     examples: ['allow remove edge edge.example.com:443'],
     run: async (context, words) => (await import('./allow.ts')).allowRemove(context, words),

@@ -13,11 +13,21 @@ export type Page = { write: (text: string) => void };
 
 /** Groups of commands, in the order of the help. */
 const GROUPS: Record<string, string> = {
-  agents: 'grants: who may call',
-  audit: 'the chained and signed logs of what agents did',
-  allow: 'destinations that the user’s policy file allows',
+  agents: 'who may call: let agents in, change what they may do, revoke',
+  audit: 'the chained and signed logs of what agents did: show, verify, export',
+  allow: 'where tunnels may go, by your policy file',
   edge: 'host an edge: a relay for the tunnels of several machines',
 };
+
+const FIRST_STEPS = `
+First steps, in the folder of your project:
+  $ mcp-tunnel servers                          which MCP servers there are
+  $ mcp-tunnel expose NAME                      one of them; prints what an agent needs
+  $ mcp-tunnel agents add claude --server NAME  a token that outlives that run
+
+“mcp-tunnel COMMAND --help” shows options and examples of a command.
+Exit codes: 0 done or told to end, 2 usage, 3 denied by policy, 4 the tunnel failed,
+5 the server failed, 130 interrupted.`;
 
 /**
  * Runs the command that `words` (without node and script) name. Throws `USAGE` for words it does not understand,
@@ -62,7 +72,7 @@ function buildProgram(rows: readonly CommandRow[], context: CommandContext, page
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ writeOut: page.write, writeErr: () => {} }) // Complaints arrive as errors.
-    .addHelpText('after', '\nExamples:\n  $ mcp-tunnel demo\n  $ mcp-tunnel servers --help');
+    .addHelpText('after', FIRST_STEPS);
   const groups = new Map<string, Command>();
   for (const row of rows) {
     const [first = '', second] = row.name.split(' ');

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CommandContext, CommandRow, Options } from '../../../src/cli/command.ts';
 import { commands } from '../../../src/cli/commands.ts';
+import { exitCodes } from '../../../src/cli/exitCodes.ts';
 import { duration, repeated } from '../../../src/cli/optionParsers.ts';
 import { runProgram, type Frame } from '../../../src/cli/program.ts';
 import { World } from './world.ts';
@@ -98,6 +99,16 @@ describe('the command tree', () => {
         expect(example.startsWith(row.name)).toBe(true);
       }
     }
+  });
+
+  it('shows the first steps and the exit codes to whoever asks for nothing but help', async () => {
+    const { code, out } = await world.run(['--help']);
+    expect(code).toBe(0);
+    for (const step of ['servers ', 'expose NAME ', 'agents add claude --server NAME ']) {
+      expect(out).toContain(`  $ mcp-tunnel ${step}`);
+    }
+    for (const [name, exitCode] of Object.entries(exitCodes)) expect(out, name).toContain(`${exitCode} `);
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(84);
   });
 
   it('says its version', async () => {
