@@ -2,16 +2,14 @@
 // read; what cannot be judged within the bounds is refused.
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
-import type { ArgumentSchema } from './argumentSchema.ts';
+import { countSchemas, type ArgumentSchema } from './argumentSchema.ts';
 import { shown } from './finding.ts';
 import { matchesGlob } from './glob.ts';
 import { LinearPattern, Unjudgeable } from './linearPattern.ts';
+import { spend, type Budget } from './stepBudget.ts';
 
 /** Values (elements and members, however deep) in arguments that are checked; more are refused. */
 export const maxValues = 10_000;
-
-/** Steps of all patterns in one check; more are refused. About a tenth of a second. */
-export const maxSteps = 2_000_000;
 
 /** Patterns of names, and the schema that the arguments of such a tool must fulfil. */
 export type ArgumentRules = { readonly [tool: string]: ArgumentSchema };
@@ -19,7 +17,8 @@ export type ArgumentRules = { readonly [tool: string]: ArgumentSchema };
 /** Which schema (its key) refuses the arguments, and what is wrong with them. */
 export type ArgumentFault = { key: string; reason: string };
 
-type Check = { key: string; validate: ValidateFunction; budget: { left: number } };
+/** `schemas`: how many at most look at one value. `spending`: whose budget it is just now. */
+type Check = { key: string; validate: ValidateFunction; schemas: number; spending: { from: Budget } };
 
 /** By the object that the policy file became; it goes with it. */
 const compiled = new WeakMap<ArgumentRules, readonly Check[]>();
@@ -38,10 +37,15 @@ export function compileRules(rules: ArgumentRules, refuse: (tool: string, proble
 }
 
 /** `undefined` when every schema for the tool is fulfilled. */
-export function argumentFault(rules: ArgumentRules, tool: string, args: JsonValue): ArgumentFault | undefined {
+export function argumentFault(
+  rules: ArgumentRules,
+  tool: string,
+  args: JsonValue,
+  budget: Budget,
+): ArgumentFault | undefined {
   for (const check of checksOf(rules)) {
     if (!matchesGlob(check.key, tool)) continue;
-    const wrong = fault(check, args);
+    const wrong = fault(check, args, budget);
     if (wrong !== undefined) return { key: check.key, reason: `${wrong} (tool ${shown(tool)})` };
   }
   return undefined;
@@ -62,12 +66,8 @@ function checksOf(rules: ArgumentRules): readonly Check[] {
 
 function checkOf(key: string, schema: ArgumentSchema): Check {
   if ('type' in schema && schema['type'] !== 'object') throw new Error('arguments are always an object');
-  const budget = { left: maxSteps };
-  const spend = (steps: number): void => {
-    budget.left -= steps;
-    if (budget.left < 0) throw new Unjudgeable('take too long to be compared with its patterns');
-  };
-  const engine = (source: string): LinearPattern => new LinearPattern(source, spend);
+  const spending = { from: { left: 0 } };
+  const engine = (source: string): LinearPattern => new LinearPattern(source, (steps) => spend(spending.from, steps));
   const ajv = new Ajv2020({
     strict: true, // A keyword beside the wrong type would hold for nothing.
     allowUnionTypes: true,
@@ -78,13 +78,16 @@ function checkOf(key: string, schema: ArgumentSchema): Check {
     logger: false,
     code: { regExp: Object.assign(engine, { code: 'LinearPattern' }) },
   });
-  return { key, validate: ajv.compile({ type: 'object', ...schema }), budget };
+  const validate = ajv.compile({ type: 'object', ...schema });
+  return { key, validate, schemas: countSchemas(schema), spending };
 }
 
-function fault({ validate, budget }: Check, args: JsonValue): string | undefined {
-  if (countValues(args, maxValues) > maxValues) return `the arguments hold more than ${maxValues} values`;
-  budget.left = maxSteps;
+function fault({ validate, schemas, spending }: Check, args: JsonValue, budget: Budget): string | undefined {
+  const values = countValues(args, maxValues);
+  if (values > maxValues) return `the arguments hold more than ${maxValues} values`;
+  spending.from = budget;
   try {
+    spend(budget, values * schemas);
     if (validate(args)) return undefined;
   } catch (error) {
     if (error instanceof Unjudgeable) return `an argument cannot be judged: it ${error.message}`;

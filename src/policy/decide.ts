@@ -4,6 +4,7 @@ import type { RpcMessage } from '../mcp/message.ts';
 import { judge } from './access.ts';
 import type { Annotations, GrantScope } from './finding.ts';
 import type { MergedPolicy } from './mergedPolicy.ts';
+import { maxSteps } from './stepBudget.ts';
 import { subjectOf } from './subject.ts';
 
 export type DecisionRequest = {
@@ -20,8 +21,8 @@ export type Decision =
   | { kind: 'allow'; rule: string }
   | { kind: 'deny'; rule: string; reason: string; messageIndex: number };
 
-export function decide(policy: MergedPolicy, asking: DecisionRequest): Decision {
-  const { messages } = asking;
+export function decide(policy: MergedPolicy, { agent, scope, annotations, messages }: DecisionRequest): Decision {
+  const asking = { agent, scope, annotations, budget: { left: maxSteps } };
   if (messages.length === 0) {
     // A stream or the end of a session: no rule names it, but a policy that cannot be read denies it.
     const finding = judge(policy, asking, { kind: 'free' });

@@ -5,6 +5,7 @@ import { refused, shown, type Asking, type Finding, type Governed } from './find
 import { firstMatch } from './glob.ts';
 import { isPlainUri } from './plainUri.ts';
 import type { AgentRule } from './policySchema.ts';
+import { maxSteps, type Budget } from './stepBudget.ts';
 
 /** Changes nothing but how much a session logs. */
 const HARMLESS: ReadonlySet<string> = new Set(['logging/setLevel']);
@@ -39,17 +40,18 @@ export function judgeDenials(rule: AgentRule, label: string, asking: Asking, sub
   }
   const readOnly = rule.readOnly === true ? judgeReadOnly(`${label}.readOnly`, asking, subject) : undefined;
   if (readOnly || rule.arguments === undefined) return readOnly;
-  return judgeArguments(rule.arguments, `${label}.arguments`, subject);
+  const { budget = { left: maxSteps } } = asking;
+  return judgeArguments(rule.arguments, `${label}.arguments`, subject, budget);
 }
 
 /** What demands something of arguments refuses what has others, and what may be a call written in another way. */
-function judgeArguments(rules: ArgumentRules, label: string, subject: Governed): Finding | undefined {
+function judgeArguments(rules: ArgumentRules, label: string, subject: Governed, budget: Budget): Finding | undefined {
   if (subject.kind === 'unknown-use' && subject.of.includes('tool') && Object.keys(rules).length > 0) {
     return refused(label, `${shown(subject.method)} is not a method that the rules can judge`);
   }
   if (subject.kind !== 'use' || subject.of !== 'tool' || subject.args === undefined) return undefined;
   for (const name of subject.names) {
-    const fault = argumentFault(rules, name, subject.args);
+    const fault = argumentFault(rules, name, subject.args, budget);
     if (fault) return refused(`${label}[${JSON.stringify(fault.key)}]`, fault.reason);
   }
   return undefined;

@@ -1,4 +1,5 @@
 // The words in which rules are applied: who asks, for what, and what a rule says to it.
+import type { Budget } from './stepBudget.ts';
 import type { Subject } from './subject.ts';
 
 /**
@@ -15,7 +16,8 @@ export type GrantScope = {
 
 export type Annotations = (tool: string) => { readOnlyHint?: boolean } | undefined;
 
-export type Asking = { agent: string; scope: GrantScope; annotations: Annotations };
+/** `budget` is for all that is judged of one request; absent: for one judgement alone. */
+export type Asking = { agent: string; scope: GrantScope; annotations: Annotations; budget?: Budget };
 
 /** `rule` says who decided, for the log; `reason` is for the agent. */
 export type Finding = { allowed: true; rule: string } | { allowed: false; rule: string; reason: string };

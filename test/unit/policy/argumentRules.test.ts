@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject, JsonValue } from '../../../src/core/json.ts';
+import type { RpcMessage } from '../../../src/mcp/message.ts';
 import { decide, type Decision } from '../../../src/policy/decide.ts';
 import { maxTestedLength } from '../../../src/policy/linearPattern.ts';
 import { mergePolicies, type PolicyOrigin, type PolicySource } from '../../../src/policy/mergedPolicy.ts';
@@ -154,6 +155,36 @@ describe('arguments', () => {
       call(sources, { list });
       expect(call(sources, { list: ['b'] }).kind).toBe('allow');
     });
+  });
+
+  it('of a whole batch, under all rules of all files, are judged within one budget', () => {
+    // Each of these comparisons is allowed by itself, and takes half of what there is.
+    const slow = { properties: { a: { type: 'string', pattern: '(?:.?){120}$' } } };
+    const args = { a: 'a'.repeat(maxTestedLength) };
+    expect(call(demanding(slow), args).kind).toBe('allow');
+    const tooLong = { kind: 'deny', reason: expect.stringContaining('too long') as string };
+    const rule = { ...open, arguments: { write: slow, 'w*': slow, '*e': slow } };
+    expect(call([file({ '*': rule })], args)).toMatchObject(tooLong);
+    const rules = { '*': { ...open, arguments: { '*': slow } }, claude: { ...open, arguments: { '*': slow } } };
+    expect(call([file(rules), file(rules, 'workspace')], args)).toMatchObject(tooLong);
+    const message = (id: number): RpcMessage => ({
+      kind: 'request',
+      id,
+      method: 'tools/call',
+      params: { name: 'write', arguments: args },
+    });
+    const policy = mergePolicies(demanding(slow));
+    const asking = { agent: 'claude', scope: {}, annotations: () => undefined };
+    expect(decide(policy, { ...asking, messages: [message(1)] }).kind).toBe('allow');
+    expect(decide(policy, { ...asking, messages: [1, 2, 3].map(message) })).toMatchObject(tooLong);
+  });
+
+  it('that many schemas look at, one by one, cannot be judged', () => {
+    const allOf = Array.from({ length: 50 }, () => ({ minProperties: 0, type: 'object' }));
+    const nested = { allOf: Array.from({ length: 10 }, () => ({ type: 'object', allOf })) };
+    const args = { list: Array.from({ length: 9_000 }, () => 1) };
+    expect(call(demanding({ allOf }), args).kind).toBe('allow');
+    expect(call(demanding(nested), args)).toMatchObject({ reason: expect.stringContaining('too long') as string });
   });
 
   it('are compiled once, and two patterns are never taken for each other', () => {
