@@ -22,12 +22,12 @@ const GROUPS: Record<string, string> = {
 const FIRST_STEPS = `
 First steps, in the folder of your project:
   $ mcp-tunnel servers                          which MCP servers there are
-  $ mcp-tunnel expose NAME                      one of them; prints what an agent needs
+  $ mcp-tunnel expose NAME                      one of them, until Ctrl-C
   $ mcp-tunnel agents add claude --server NAME  a token that outlives that run
 
 “mcp-tunnel COMMAND --help” shows options and examples of a command.
-Exit codes: 0 done or told to end, 2 usage, 3 denied by policy, 4 the tunnel failed,
-5 the server failed, 130 interrupted.`;
+Exit codes: 0 done or told to end, 2 usage, 3 denied by policy, 4 the tunnel
+failed, 5 the server failed, 130 interrupted.`;
 
 /**
  * Runs the command that `words` (without node and script) name. Throws `USAGE` for words it does not understand,

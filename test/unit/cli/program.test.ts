@@ -108,7 +108,7 @@ describe('the command tree', () => {
       expect(out).toContain(`  $ mcp-tunnel ${step}`);
     }
     for (const [name, exitCode] of Object.entries(exitCodes)) expect(out, name).toContain(`${exitCode} `);
-    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(84);
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 
   it('says its version', async () => {
