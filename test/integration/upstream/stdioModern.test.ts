@@ -1,6 +1,7 @@
 // Agents of the modern era at a stdio server: one process for each principal, whose agents never hear of each other.
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { metaKey } from '../../../src/mcp/revisions.ts';
@@ -255,6 +256,27 @@ describe('a modern call whose server dies', () => {
     expect((await server.heard()).flat().filter((line) => line.includes('"exit"'))).toHaveLength(1);
   });
 
+  it('and stays away is answered that it may be tried again, and never sent', async () => {
+    const clock = new FakeClock();
+    const server = await settableServer();
+    const limits = { restartBaseMs: 1_000_000, restartMaxMs: 1_000_000, awayMs: 1_000 };
+    const world = stdioWorld(server.flags, { limits, clock, random: () => 1 });
+    const agent = modernAgent(world, 'g_1');
+    await agent.post(1, 'ping');
+    await server.set({ exit: 3 });
+    await agent.post(2, 'exit', { code: 1 } as object);
+    await until(() => world.events.filter(({ kind }) => kind === 'exited').length === 2);
+    const waiting = agent.post(3, 'tools/list', { dangerous: true } as object);
+    await setImmediate(); // Now it waits.
+    clock.advance(1_000);
+    expect((await waiting).json).toMatchObject({ id: 3, error: { code: -32011, data: { retryable: true } } });
+    await server.set({});
+    const next = agent.post(4, 'ping');
+    world.upstream.restart('Restart Server');
+    expect((await next).status).toBe(200);
+    expect((await server.heard()).flat().filter((line) => line.includes('dangerous'))).toEqual([]);
+  });
+
   it('at its very start says why, and the next call tries anew', async () => {
     const world = stdioWorld(['--exit']);
     const agent = modernAgent(world, 'g_1');
@@ -295,6 +317,17 @@ it('a first call may take longer than a server may take to start: it is asked so
     params: { _meta: { [metaKey.protocolVersion]: '2026-07-28', [metaKey.clientCapabilities]: {} } },
   });
   body?.destroy();
+});
+
+it('a first call gets its own answer from a server that cannot read what it is asked beside it', async () => {
+  const server = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method } = JSON.parse(line);
+    const said = method === 'server/discover' ? { id: null, error: { code: -32700, message: 'what?' } } : { id, result: {} };
+    console.log(JSON.stringify({ jsonrpc: '2.0', ...said }));
+  })`;
+  const agent = modernAgent(stdioWorld([], { args: ['-e', server] }), 'g_1');
+  expect((await agent.post(1, 'tools/call', { name: 'x' })).json).toEqual({ jsonrpc: '2.0', id: 1, result: {} });
+  expect((await agent.post(2, 'server/discover')).json).toMatchObject({ id: null, error: { code: -32700 } });
 });
 
 it('a server that no longer reads is not fed with notifications for ever: 503', async () => {

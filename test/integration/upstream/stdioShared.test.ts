@@ -2,6 +2,7 @@
 // no agent may hear because it might be another's.
 import { describe, expect, it } from 'vitest';
 import { maxWaitingRequests } from '../../../src/upstream/serverRequestIds.ts';
+import { FakeClock } from '../../support/fakeClock.ts';
 import { expectNothingLeft } from '../../support/leaks.ts';
 import { settableServer, type ServerSettings } from '../../support/serverSettings.ts';
 import { EventReader, isAlive, notification, request, stdioWorld, type World } from '../../support/stdioWorld.ts';
@@ -281,5 +282,23 @@ describe('a shared server that dies', () => {
       'ping',
       'ping',
     ]);
+  });
+
+  it('and stays away is not waited for by calls for ever, and never hears of them', async () => {
+    const clock = new FakeClock();
+    const server = await settableServer();
+    const limits = { restartBaseMs: 1_000_000, restartMaxMs: 1_000_000, awayMs: 1_000 };
+    const world = stdioWorld(server.flags, { ...shared, limits, clock, random: () => 1 });
+    const { sessionId, pid } = await world.initialize();
+    await server.set({ exit: 3 });
+    process.kill(pid, 'SIGKILL');
+    await until(() => world.events.filter(({ kind }) => kind === 'exited').length === 2);
+    const waiting = world.post(request(1, 'dangerous'), sessionId);
+    clock.advance(1_000);
+    expect((await waiting).json).toMatchObject({ id: 1, error: { code: -32011, data: { retryable: true } } });
+    await server.set({});
+    world.upstream.restart('Restart Server');
+    expect((await world.post(request(1, 'ping'), sessionId)).status).toBe(200);
+    expect((await server.heard()).flat().filter((line) => line.includes('dangerous'))).toEqual([]);
   });
 });
