@@ -59,6 +59,8 @@ export class ModernServer {
   readonly #headers = new ArgumentHeaders();
   #starting: Promise<void> | undefined;
   #mute: TimerHandle | undefined;
+  /** It has not answered {@link startId}. */
+  #isAsking = false;
   #idle: TimerHandle | undefined;
   #usedMs: number;
   #running = 0;
@@ -153,6 +155,7 @@ export class ModernServer {
     const revision = meta[metaKey.protocolVersion] ?? modernRevision;
     const _meta = { [metaKey.protocolVersion]: revision, [metaKey.clientCapabilities]: {} };
     const asks = { jsonrpc: '2.0', id: startId, method: 'server/discover', params: { _meta } };
+    this.#isAsking = true;
     this.#life.send(Buffer.from(JSON.stringify(asks)));
   }
 
@@ -191,7 +194,8 @@ export class ModernServer {
   #answered(message: ChildAnswer): void {
     this.#life.endure(); // It has shown that it is an MCP server.
     this.#mute?.cancel();
-    if (message.id === startId) return;
+    // A server that cannot read the question answers it without an id, and before it answers the call behind it.
+    if (message.id === startId || (message.id === null && this.#isAsking)) return void (this.#isAsking = false);
     const lent = this.#ids.answered(message.id);
     if (!lent) return this.#noise('an answer to no call was dropped');
     if (this.#options.replaysReads) this.#reads.learn(message.result);
@@ -242,6 +246,7 @@ export class ModernServer {
 
   /** Calls under way are not sent again unless they only read: their agents decide. Listeners go on. */
   #interrupted(): void {
+    this.#isAsking = false;
     for (const lent of this.#ids.open) {
       const asked = lent.owner;
       if (asked.listening) continue;
