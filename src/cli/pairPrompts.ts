@@ -12,10 +12,12 @@ export type Asking = { input: Readable; output: Writable; signal: AbortSignal };
 export type Terms = { scope: GrantScope; lastsMs: number } | undefined;
 
 export async function askTerms(pending: PendingPairing, asking: Asking): Promise<Terms> {
-  const { name, redirectHost, local, documentHost } = pending;
+  const { name, redirectHost, local, documentHost, ruled } = pending;
   const vouched = documentHost === undefined ? 'its own word' : `says ${plainLine(documentHost)}`;
   const lines = [`Agent            ${plainLine(name)} (${vouched})`, `Access goes to   ${plainLine(redirectHost)}`];
   if (local) lines.push('', 'A program on the browser’s machine gets it: go on only if you started it yourself.');
+  if (ruled)
+    lines.push('', 'The policy has rules for this name, and they would be its rules: it chose the name itself.');
   note(lines.join('\n'), 'An agent wants to be let in', asking);
 
   const may = await select({

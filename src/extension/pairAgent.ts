@@ -74,7 +74,7 @@ async function answer(
 type ScopeItem = QuickPickItem & { scope?: GrantScope; next?: 'deny' | 'tools' };
 
 async function pickScope(pending: PendingPairing, token: CancellationToken): Promise<GrantScope | 'deny' | undefined> {
-  const { name, redirectHost, local, documentHost } = pending;
+  const { name, redirectHost, local, documentHost, ruled } = pending;
   const items: ScopeItem[] = [
     { label: t('Everything the policy allows'), scope: {} },
     { label: t('Only tools that say they change nothing'), scope: { readOnly: true } },
@@ -83,6 +83,8 @@ async function pickScope(pending: PendingPairing, token: CancellationToken): Pro
   ];
   if (local)
     items[0]!.detail = `$(warning) ${t('A program on the browser’s machine gets it: go on only if you started it.')}`;
+  if (ruled)
+    items[1]!.detail = `$(warning) ${t('The policy has rules for this name, and they would be its rules: it chose the name itself.')}`;
   const vouched = documentHost === undefined ? t('its own word') : t('says {0}', documentHost);
   const picked = await window.showQuickPick(
     items,

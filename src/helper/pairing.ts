@@ -9,6 +9,7 @@ import { OAuthDoor } from '../identity/oauth/oauthDoor.ts';
 import { parseOAuthFile } from '../identity/oauth/oauthStateFile.ts';
 import type { PairingClient, PairingDesk, PairingTerms } from '../identity/oauth/pairingDesk.ts';
 import { mayDial, namesService } from '../policy/destinations.ts';
+import { hasOwnRules } from '../policy/mergedPolicy.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { HelperNotifications, PairAnswer, PairingWindow } from '../protocol/control.ts';
 import type { AuditNotes } from './auditNotes.ts';
@@ -78,6 +79,7 @@ export class Pairing {
         const verdict = mayDial(policy.current, { service, host });
         return verdict.kind === 'allow' ? undefined : verdict.reason;
       },
+      hasRules: (name) => hasOwnRules(policy.current, name),
       addGrant: (client, terms) => this.#addGrant(serverId, client, terms),
       endGrant: async (id) => notes.grant('revoked', await grants.revoke(id)),
       log,

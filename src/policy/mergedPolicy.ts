@@ -65,6 +65,11 @@ export function mergePolicies(sources: readonly PolicySource[]): MergedPolicy {
   };
 }
 
+/** Whether a file has an entry of its own for an agent of this name, which takes the place of what it allows to all. */
+export function hasOwnRules({ layers }: MergedPolicy, agent: string): boolean {
+  return layers.some((layer) => layer.kind === 'rules' && Object.hasOwn(layer.policy.agents ?? {}, agent));
+}
+
 function layerOf(source: PolicySource): PolicyLayer[] {
   const { origin, file } = source;
   switch (source.kind) {

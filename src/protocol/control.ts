@@ -56,6 +56,8 @@ export type PendingPairing = {
   scopes: string[];
   untilMs: number;
   triesLeft: number;
+  /** The policy has rules of its own for this name, and they would be the agent's: it may have chosen the name for them. */
+  ruled?: true;
 };
 
 /** Until when agents may ask to be let in, and who asks just now. */

@@ -134,6 +134,17 @@ describe('an agent that asks to be let in', () => {
     expect(client.getServerVersion()?.name).toBeDefined();
   });
 
+  it('under a name that the policy has rules for is shown as one, since it chose the name', async () => {
+    const { world, tunnel } = await tunnelWorld();
+    const first = nextPending(world.peer);
+    await pairSdkAgent(tunnel);
+    expect(await first).not.toHaveProperty('ruled');
+    await world.peer.request('rules/edit', { agent: 'SDK agent', tool: 'other', access: 'denied' });
+    const second = nextPending(world.peer);
+    await pairSdkAgent(tunnel);
+    expect(await second).toMatchObject({ name: 'SDK agent', ruled: true });
+  });
+
   it('is listed with its name, its place and its end, and audited', async () => {
     const { world, tunnel } = await tunnelWorld();
     const expiresMs = Date.now() + 7_200_000;

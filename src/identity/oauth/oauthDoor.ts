@@ -34,6 +34,8 @@ export type OAuthDoorOptions = {
   fetching?: AuthorizationServerOptions['fetching'];
   /** Whether the policy lets any client's document be fetched: only then is it offered. */
   documents: () => boolean;
+  /** Whether the policy has rules of its own for an agent of this name. */
+  hasRules?: (name: string) => boolean;
   addGrant: (client: PairingClient, terms: PairingTerms) => Promise<Grant>;
   endGrant: (id: string) => Promise<void>;
   log: (message: string) => void;
@@ -61,7 +63,7 @@ export class OAuthDoor {
   private constructor(options: OAuthDoorOptions) {
     const { files, path, instance, clock, grants, serverId } = options;
     this.#options = options;
-    this.desk = new PairingDesk({ clock, randomInt: (below) => randomInt(below) });
+    this.desk = new PairingDesk({ clock, randomInt: (below) => randomInt(below), hasRules: options.hasRules });
     this.#lifetime.defer(() => this.desk.close());
     this.#throttle = new Throttle({ clock, perMinute: requestsPerMinute });
     this.#tokenThrottle = new Throttle({ clock, perMinute: tokenRequestsPerMinute });

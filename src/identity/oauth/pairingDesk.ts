@@ -25,7 +25,8 @@ export type PairingClient = {
   scopes: string[];
 };
 
-export type PendingPairing = PairingClient & { untilMs: number; triesLeft: number };
+/** `ruled`: the policy has rules of its own for this name, which the client chose. */
+export type PendingPairing = PairingClient & { untilMs: number; triesLeft: number; ruled?: true };
 export type PairingWindow = { untilMs: number; pending?: PendingPairing };
 
 /** What a developer grants. */
@@ -48,6 +49,7 @@ export type PairingDeskOptions = {
   clock: Clock;
   /** A number in [0, below), by chance that nobody can foresee. */
   randomInt: (below: number) => number;
+  hasRules?: ((name: string) => boolean) | undefined;
 };
 
 export class PairingDesk {
@@ -196,6 +198,7 @@ export class PairingDesk {
   }
 
   #described({ client, triesLeft }: Pending): PendingPairing {
-    return { ...client, scopes: [...client.scopes], untilMs: this.#untilMs, triesLeft };
+    const ruled = this.#options.hasRules?.(client.name) ? { ruled: true as const } : {};
+    return { ...client, scopes: [...client.scopes], untilMs: this.#untilMs, triesLeft, ...ruled };
   }
 }
