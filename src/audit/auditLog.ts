@@ -1,5 +1,6 @@
 // The append-only log of one helper. An append resolves when write(2) has returned, so the record survives a kill -9;
 // what cannot be written rejects, and the call it tells of is refused.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TimerHandle } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
@@ -72,7 +73,8 @@ export class AuditLog {
   /** The same, for what nothing waits for: it shares the next write. */
   appendSoon(event: AuditEvent): Promise<void> {
     return this.#enqueue(event, () => {
-      if (!this.#writing) this.#soonTimer ??= this.#options.clock.after(soonMs, () => this.#drainNow());
+      // One that waits already comes early enough; it finds nothing where others have written meanwhile.
+      if (!this.#writing) this.#soonTimer ??= this.#options.clock.after(soonMs, () => this.#drainSoon());
     });
   }
 
@@ -88,9 +90,12 @@ export class AuditLog {
     });
   }
 
-  #drainNow(): void {
-    this.#soonTimer?.cancel();
+  #drainSoon(): void {
     this.#soonTimer = undefined;
+    if (this.#queue.length > 0) this.#drainNow();
+  }
+
+  #drainNow(): void {
     this.#writing ??= this.#drain();
   }
 
@@ -101,8 +106,8 @@ export class AuditLog {
   }
 
   async #drain(): Promise<void> {
-    // Whatever is appended in this turn of the event loop shares one write.
-    await Promise.resolve();
+    // Whatever is appended in this turn of the event loop, by whichever connection, shares one write.
+    await nextTurn();
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, maxBatch);
       try {
@@ -140,6 +145,7 @@ export class AuditLog {
   async #close(): Promise<void> {
     if (this.#queue.length > 0) this.#drainNow();
     await this.#writing;
+    this.#soonTimer?.cancel();
     this.#syncTimer?.cancel();
     await this.#syncing;
     try {

@@ -1,4 +1,5 @@
 import { appendFile, mkdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { maxQueuedEvents, soonMs, syncIntervalMs } from '../../../src/audit/auditLog.ts';
 import { genesis, lineHash } from '../../../src/audit/link.ts';
@@ -90,6 +91,20 @@ describe('AuditLog', () => {
     await log.close();
     await last;
     expect((await world.lines()).at(-2)).toContain('"exchange":"e"');
+  });
+
+  it('writes at once what comes in one turn of the event loop, one after the other', async () => {
+    const world = await World.create();
+    const log = await world.open();
+    await log.append(event('before'));
+    const before = world.calls.length;
+    const appended: Promise<void>[] = [];
+    for (let index = 0; index < 16; index += 1) {
+      appended.push(log.append(event(String(index))));
+      for (let step = 0; step < 10; step += 1) await Promise.resolve(); // What a request does between two others.
+    }
+    await Promise.all(appended);
+    expect(world.calls.slice(before)).toEqual(['write']);
   });
 
   it('keeps the order of a thousand appends at once, in a few writes', async () => {
@@ -317,8 +332,7 @@ describe('AuditLog', () => {
     let open!: () => void;
     world.gate = new Promise((resolve) => (open = resolve));
     const first = log.append(event('first'));
-    await Promise.resolve();
-    await Promise.resolve(); // The first is on its way to the disk now; the others queue.
+    await turn(); // The first is on its way to the disk now; the others queue.
     const queued = Array.from({ length: maxQueuedEvents }, (_, index) => log.append(event(String(index))));
     await expect(log.append(event('over'))).rejects.toMatchObject({ code: 'LIMIT' });
     open();
