@@ -42,8 +42,8 @@ export class Redactor {
   #needles: { plain: string[]; encoded: string[]; lookahead: number } = prepare([]);
   /** As long as the secrets are these; when it is full it begins anew. */
   readonly #harmless = new Set<string>();
-  /** Names of headers whose values are texts like any other; when it is full it begins anew. */
-  readonly #plainNames = new Set<string>();
+  /** The same for headers, the last one of each name: what an agent says with every call is kept once. */
+  readonly #harmlessHeaders = new Map<string, HeaderList[number]>();
 
   constructor(secrets: () => readonly string[]) {
     this.#secrets = secrets;
@@ -80,15 +80,24 @@ export class Redactor {
   }
 
   headers(headers: HeaderList): HeaderList {
-    return headers.map(([name, value]) => [name, this.#headerValue(name, value)]);
+    this.#current();
+    return headers.map((pair) => this.#header(pair));
+  }
+
+  #header([name, value]: HeaderList[number]): HeaderList[number] {
+    const known = this.#harmlessHeaders.get(name);
+    if (known?.[1] === value) return known;
+    const shown: HeaderList[number] = [name, this.#headerValue(name, value)];
+    if (shown[1] === value && name.length + value.length <= rememberedLength) {
+      if (this.#harmlessHeaders.size >= maxRemembered) this.#harmlessHeaders.clear();
+      this.#harmlessHeaders.set(name, shown);
+    }
+    return shown;
   }
 
   #headerValue(name: string, value: string): string {
-    if (this.#plainNames.has(name)) return this.text(value).text;
     if (SECRET_HEADER.test(name)) return redacted;
     if (/^mcp-session-id$/i.test(name)) return value.length > 8 ? `${value.slice(0, 8)}…` : value;
-    if (name.length <= rememberedLength) this.#plainNames.add(name);
-    if (this.#plainNames.size > maxRemembered) this.#plainNames.clear();
     return this.text(value).text;
   }
 
@@ -113,6 +122,7 @@ export class Redactor {
       this.#seen = [...secrets];
       this.#needles = prepare(this.#seen);
       this.#harmless.clear();
+      this.#harmlessHeaders.clear();
     }
     return this.#needles;
   }
