@@ -52,12 +52,13 @@ function allowWords(entry: JsonValue | undefined): string | undefined {
 }
 
 /** The file the error speaks of, where its message does not name it already, and the entry that is missing there. */
-function placeOf({ message, data }: ErrorInfo): string | undefined {
+function placeOf({ code, message, data }: ErrorInfo): string | undefined {
   const { file, line, column, entry } = data ?? {};
   if (typeof file !== 'string') return undefined;
   const place = [file, line, column].filter((part) => typeof part === 'string' || typeof part === 'number').join(':');
   if (typeof entry === 'string' && message.includes(file) && message.includes(entry)) return undefined;
-  if (entry !== undefined) return `${place} lacks ${typeof entry === 'string' ? entry : JSON.stringify(entry)}`;
+  if (entry !== undefined && code !== 'POLICY_INVALID')
+    return `${place} lacks ${typeof entry === 'string' ? entry : JSON.stringify(entry)}`;
   return message.includes(file) ? undefined : place;
 }
 

@@ -62,12 +62,15 @@ export class AuditNotes {
     });
   }
 
-  /** The policy did not let something out or be exposed; `error` says what, and which file lacks it. */
-  denied(error: unknown): Promise<void> {
-    const { code, data = {} } = errorInfo(error);
-    const { entry, file } = data as { entry?: string; file?: string };
-    const what = code === 'UPSTREAM_DENIED' ? 'upstream' : 'destination';
-    return this.#audit.append({ kind: 'denied', what, entry: entry ?? '', file: file ?? '' });
+  /** Runs `check`. What it throws is noted first: which entry the policy lacks, or that its file cannot be read. */
+  async demand(what: 'destination' | 'upstream', check: () => void): Promise<void> {
+    try {
+      check();
+    } catch (error) {
+      const { entry, file } = (errorInfo(error).data ?? {}) as { entry?: string; file?: string };
+      await this.#audit.append({ kind: 'denied', what, entry: entry ?? '', file: file ?? '' });
+      throw error;
+    }
   }
 
   /** `event` is how far an agent's request to be let in has come. */

@@ -40,7 +40,7 @@ export function makeDialCheck(policy: PolicyStore): DialCheck {
 function demand(verdict: Verdict, code: ErrorCode): void {
   if (verdict.kind === 'allow') return;
   const { reason, file, entry, mayAllow } = verdict;
-  if (verdict.unreadable) throw new TunnelError('POLICY_INVALID', reason, { data: { file } });
+  if (verdict.unreadable) throw new TunnelError('POLICY_INVALID', reason, { data: { file, entry } });
   throw new TunnelError(code, reason, { data: { file, entry, mayAllow } });
 }
 

@@ -326,13 +326,8 @@ export class Helper {
   }
 
   async #demandAllowed(dial: DialCheck, server: ResolvedServer, destination: Destination): Promise<void> {
-    try {
-      dial.mayRun(server.transport);
-      dial.mayOpen(destination);
-    } catch (error) {
-      await this.#notes.denied(error);
-      throw error;
-    }
+    await this.#notes.demand('upstream', () => dial.mayRun(server.transport));
+    await this.#notes.demand('destination', () => dial.mayOpen(destination));
   }
 
   /** The policy changed: what it no longer allows ends now, and stays visible with the reason. */

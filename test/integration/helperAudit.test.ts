@@ -78,6 +78,16 @@ describe('the audit log of a helper', () => {
     expect(await told(here, 'tunnel')).toMatchObject([{ event: 'failed', server: 'broken', why: 'UPSTREAM_START' }]);
   });
 
+  it('tells what a policy file that cannot be read denied', async () => {
+    const here = await aHelper();
+    await here.writePolicy('{');
+    await until(async () => (await told(here, 'policy')).some(({ event }) => event === 'invalid'));
+    await expect(here.open()).rejects.toMatchObject({ code: 'POLICY_INVALID' });
+    const [denied] = await told(here, 'denied');
+    expect(denied).toMatchObject({ what: 'upstream', file: here.paths.userPolicy });
+    expect(JSON.parse(String(denied?.['entry']))).toHaveProperty('stdio');
+  });
+
   it('tells of every change of the policy, and of the tunnels that it ends', async () => {
     const here = await aHelper();
     await here.open();

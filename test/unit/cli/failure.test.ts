@@ -43,6 +43,12 @@ describe('reportFailure', () => {
     expect(report(new TunnelError('USAGE', 'look at “x --help”')).err).toBe('error: look at “x --help”\n');
   });
 
+  it('does not say that an entry is missing in a file that cannot be read', () => {
+    const data = { file: '/p/policy.json', entry: '{"stdio":"node"}' };
+    const { err } = report(new TunnelError('POLICY_INVALID', '/p/policy.json, line 1: the policy is empty', { data }));
+    expect(err).not.toContain('lacks');
+  });
+
   it('names the place in a file unless the message does', () => {
     const data = { file: '/p/mcp.json', line: 3, column: 7 };
     expect(report(new TunnelError('CONFIG_INVALID', 'a comma is missing', { data })).err).toContain(
