@@ -231,6 +231,7 @@ describe('no other token lets anybody in', () => {
     ['another audience', (gateway) => gateway.issuer.sign({ aud: `${audience}/` })],
     ['no audience', (gateway) => gateway.issuer.sign({ aud: undefined })],
     ['a name that has no end', (gateway) => gateway.issuer.sign({ sub: 'x'.repeat(256) })],
+    ['a name with something in it that nobody sees', (gateway) => gateway.issuer.sign({ sub: 'admin\u200b' })],
     ['a name that is none', (gateway) => gateway.issuer.sign({ sub: { toString: 'x' } as never })],
   ])('with %s', async (_what, made) => {
     const gateway = await world();

@@ -104,7 +104,9 @@ function read(token: string): { header: ProtectedHeaderParameters; payload: JWTP
 }
 
 function isSubject(sub: unknown): boolean {
-  return sub === undefined || (typeof sub === 'string' && sub.length <= maxSubjectLength);
+  if (sub === undefined) return true;
+  // Two that are shown alike would be one principal, with the same sessions.
+  return typeof sub === 'string' && sub.length <= maxSubjectLength && printable(sub) === sub;
 }
 
 /** What the grant asks for, apart from the signature and the time. */
@@ -120,7 +122,7 @@ function holds(claim: unknown, value: string): boolean {
 }
 
 function subjectOf({ sub }: JWTPayload): Pick<Proof, 'subject'> {
-  return sub === undefined || sub === '' ? {} : { subject: printable(sub, maxSubjectLength) };
+  return sub === undefined || sub === '' ? {} : { subject: sub };
 }
 
 /** Those that are checked with the same keys, for the same audience, are checked once. */
