@@ -1,7 +1,7 @@
 // Who has called, how often, and when last: what the tunnel's row in a tree shows.
 import type { Clock } from '../core/clock.ts';
 
-/** Agents remembered per tunnel; the one silent for longest makes room. */
+/** Agents remembered per tunnel; of the grant with most of them the one silent for longest makes room: they name themselves. */
 export const maxAgents = 100;
 
 /** `visitor` is the address it called from last, as the carrier reports it. */
@@ -69,7 +69,16 @@ export class AgentsSeen {
     agent.visitor = visitor;
     this.#agents.delete(key);
     this.#agents.set(key, agent);
-    if (this.#agents.size > maxAgents) this.#agents.delete(this.#agents.keys().next().value!);
+    if (this.#agents.size > maxAgents) this.#forgetOne();
     return agent;
+  }
+
+  #forgetOne(): void {
+    const held = new Map<string, number>();
+    for (const { grant } of this.#agents.values()) held.set(grant.id, (held.get(grant.id) ?? 0) + 1);
+    const most = Math.max(...held.values());
+    for (const [key, { grant }] of this.#agents) {
+      if (held.get(grant.id) === most) return void this.#agents.delete(key);
+    }
   }
 }

@@ -52,6 +52,15 @@ describe('agents seen', () => {
     expect(seen.list()[0]?.calls).toBe(20_000);
   });
 
+  it('push out none of another grant, however many names one takes', () => {
+    const seen = new AgentsSeen(new FakeClock());
+    seen.refused('quiet', by('other'), visitor);
+    for (let name = 0; name < 2 * maxAgents; name += 1) seen.called(`n${name}`, by('loud'), visitor);
+    expect(seen.list()).toHaveLength(maxAgents);
+    expect(seen.list().find(({ name }) => name === 'quiet')).toMatchObject({ refused: 1 });
+    expect(seen.list().at(-1)?.name).toBe(`n${2 * maxAgents - 1}`);
+  });
+
   it(`are ${maxAgents} at most: the one silent for longest makes room`, () => {
     const seen = new AgentsSeen(new FakeClock());
     for (let agent = 0; agent < maxAgents; agent += 1) seen.called(`a${agent}`, by('g'), visitor);
