@@ -130,9 +130,10 @@ export class StdioUpstream implements Upstream {
 
   async #initialize(
     initialize: RpcMessage & { kind: 'request' },
-    { body = Buffer.alloc(0), signal, principal }: UpstreamRequest,
+    { body = Buffer.alloc(0), signal, principal, mark }: UpstreamRequest,
   ): Promise<UpstreamResponse> {
     if (!this.#makeRoom(principal)) return refuse.tooManySessions(initialize.id);
+    if (this.#shared) mark?.('remapped');
     const session = this.#add(principal);
     try {
       await this.#tracked(session.start());

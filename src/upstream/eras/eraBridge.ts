@@ -8,7 +8,7 @@ import type { KnownEras, Upstream, UpstreamEvent, UpstreamRequest, UpstreamRespo
 import { LegacyFront } from './legacyFront.ts';
 import { ModernFront } from './modernFront.ts';
 import { carriedHeaders } from './spoken.ts';
-import { speaksLegacy, speaksModern } from './spokenEras.ts';
+import { speaksLegacy, speaksModern, type AskingFor } from './spokenEras.ts';
 
 /** In whose name the bridge asks a server what it speaks: nobody's. */
 const ourselves = 'mcp-tunnel';
@@ -93,13 +93,22 @@ export class EraBridge implements Upstream {
       this.#learnedMs = this.#clock.now();
       this.#known.modern = modern;
       if (!modern) this.#known.legacy = true;
-      else if (era === 'legacy') this.#known.legacy ??= await speaksLegacy(this.#upstream, asking);
+      else if (era === 'legacy') {
+        const legacy = this.#known.legacy ?? (await this.#asksLegacy(asking));
+        if (legacy !== undefined) this.#known.legacy = legacy;
+      }
       return this.#known[era];
     } catch {
       return undefined; // The request itself will tell what is wrong with the server.
     } finally {
       timer.cancel();
     }
+  }
+
+  /** A process is asked by starting one: in one that is shared, whoever began it has a say in who is refused. */
+  async #asksLegacy(asking: AskingFor): Promise<boolean | undefined> {
+    if (this.kind === 'http') return speaksLegacy(this.#upstream, asking);
+    return (await this.#upstream.check(asking.signal))?.legacy;
   }
 
   #translate(request: UpstreamRequest): Promise<UpstreamResponse> {
