@@ -80,6 +80,7 @@ describe('sessions of a shared server', () => {
     expect((await heard()).some((line) => line.includes('cancelled'))).toBe(false);
     await world.post(notification('notifications/cancelled', { requestId: 7 }), two.sessionId);
     await new EventReader(await held).ended();
+    await world.post(request(2, 'ping'), one.sessionId); // The server has read what was said before.
     expect((await heard()).filter((line) => line.includes('cancelled'))).toHaveLength(1);
   });
 });
