@@ -319,17 +319,6 @@ it('a first call may take longer than a server may take to start: it is asked so
   body?.destroy();
 });
 
-it('a first call gets its own answer from a server that cannot read what it is asked beside it', async () => {
-  const server = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-    const { id, method } = JSON.parse(line);
-    const said = method === 'server/discover' ? { id: null, error: { code: -32700, message: 'what?' } } : { id, result: {} };
-    console.log(JSON.stringify({ jsonrpc: '2.0', ...said }));
-  })`;
-  const agent = modernAgent(stdioWorld([], { args: ['-e', server] }), 'g_1');
-  expect((await agent.post(1, 'tools/call', { name: 'x' })).json).toEqual({ jsonrpc: '2.0', id: 1, result: {} });
-  expect((await agent.post(2, 'server/discover')).json).toMatchObject({ id: null, error: { code: -32700 } });
-});
-
 it('a server that no longer reads is not fed with notifications for ever: 503', async () => {
   const world = stdioWorld([], { limits: { maxUnreadInputBytes: 100_000 } });
   const agent = modernAgent(world, 'g_1');
