@@ -34,7 +34,7 @@ function detail({ data }: ErrorInfo): { data?: JsonValue } {
 
 /** What helps on a command line, as exactly as the error knows it; `undefined` where its message says it already. */
 function adviceFor({ code, message, data }: ErrorInfo, help: string): string | undefined {
-  if (code === 'NOT_FOUND') return undefined;
+  if (code === 'NOT_FOUND' || code === 'CONFLICT') return undefined;
   if (code === 'USAGE') return message.includes('--help') ? undefined : `“${help}” shows how it is written.`;
   if (code === 'DESTINATION_DENIED' && data?.['mayAllow'] === true) {
     const words = allowWords(data['entry']);

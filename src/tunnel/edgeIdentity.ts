@@ -51,7 +51,7 @@ export async function loadEdgeIdentity(domain: string, options: IdentityOptions)
   const path = identityPath(folder, domain);
   const text = await files.read(path);
   if (text === undefined) {
-    const fix = `run mcp-tunnel enroll ${domain} with a token from whoever runs it`;
+    const fix = `run mcp-tunnel enroll ${domain} (with :PORT, where it is not 443) and a token from whoever runs it`;
     throw new TunnelError('NOT_ENROLLED', `this machine has no certificate for the edge ${domain}: ${fix}`);
   }
   const { identity, certificate } = parse(text, path, domain);

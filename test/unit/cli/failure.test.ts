@@ -40,6 +40,8 @@ describe('reportFailure', () => {
 
   it('leaves out advice that the message gives', () => {
     expect(report(new TunnelError('NOT_FOUND', 'there is no folder /x')).err).toBe('error: there is no folder /x\n');
+    const held = report(new TunnelError('CONFLICT', 'it has ended; add a new one'));
+    expect(held.err).toBe('error: it has ended; add a new one\n');
     expect(report(new TunnelError('USAGE', 'look at “x --help”')).err).toBe('error: look at “x --help”\n');
   });
 
