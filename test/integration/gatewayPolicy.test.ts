@@ -328,6 +328,19 @@ describe('the audit log', () => {
     expect(world.upstream.heard).toHaveLength(1);
   });
 
+  it.each(['GET', 'DELETE'])('keeps a %s from the server until it knows of it', async (method) => {
+    const world = await aGateway();
+    let release!: () => void;
+    world.audit.hold = new Promise((resolve) => (release = resolve));
+    const answer = callHttp1(world.target, { method, path: '/mcp', headers: mcpHeaders(world.token) });
+    await until(() => decided(world) === 1);
+    expect(world.upstream.heard).toEqual([]);
+    release();
+    expect((await answer).status).toBe(202);
+    expect(world.upstream.heard).toHaveLength(1);
+    expect(world.audit.records[0]).toMatchObject({ kind: 'call', principal: { grant: world.grant.id } });
+  });
+
   it('that cannot be written refuses the call, tells the developer why, and nobody else', async () => {
     const world = await aGateway({ answer: (sent) => resultOf(sent, {}) });
     world.audit.failure = new TunnelError('STATE_UNWRITABLE', 'the audit log cannot be written: the disk is full');

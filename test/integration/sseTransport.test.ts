@@ -231,6 +231,27 @@ describe.each([
   });
 });
 
+it('what is posted to the message endpoint reaches no server before the audit log has it', async () => {
+  const { upstream, calls } = await streamableBehind();
+  const world = await aGateway({ behind: upstream });
+  const agent = await agentOf(world, 'sse');
+  let release!: () => void;
+  world.audit.hold = new Promise((resolve) => (release = resolve));
+  const answer = agent.callTool({ name: 'echo', arguments: { text: 'told' } });
+  await until(() =>
+    world.rows().some((row) => world.detail(row).timings.decidedMs !== undefined && row.name === 'echo'),
+  );
+  expect(calls()).toEqual([]);
+  release();
+  await answer;
+  expect(calls()).toEqual(['told']);
+  const failing = new Error('the disk is full');
+  world.audit.failure = failing;
+  await expect(agent.callTool({ name: 'echo', arguments: { text: 'untold' } })).rejects.toThrow();
+  expect(calls()).toEqual(['told']);
+  world.audit.failure = undefined;
+});
+
 it('an agent of the old transport gets into no session of another by naming it beside its own stream', async () => {
   const { upstream, calls } = await streamableBehind();
   const world = await aGateway({ behind: upstream });
