@@ -9,6 +9,7 @@ import { failureText } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
 import { accepted, refuse } from './answers.ts';
 import { eventsOf, isSseAnswer, maxSseEventBytes } from './sseServer.ts';
+import { cancelledId } from './serverRequestIds.ts';
 import type { Upstream, UpstreamRequest, UpstreamResponse } from './upstream.ts';
 
 /** Calls of one agent that wait for an answer, each with a connection to the server; one more gets 429. */
@@ -24,6 +25,8 @@ export class SseBridge {
   readonly #opening: UpstreamRequest;
   readonly #ended = new AbortController();
   #session: string | undefined;
+  /** By each of its ids; with the answers that are still missing. */
+  readonly #running = new Map<RpcId, { waiting: Set<RpcId>; withdrawn: AbortController }>();
   #calls = 0;
   #listens = false;
 
@@ -62,6 +65,7 @@ export class SseBridge {
   /** Notifications, and answers to what the server asked. */
   async #tell(request: UpstreamRequest): Promise<UpstreamResponse> {
     const answer = await this.#server.forward(this.#asked('POST', request));
+    if (answer.status < 300) for (const message of request.messages) this.#withdraw(cancelledId(message));
     const begun = request.messages.some(({ kind, ...message }) => kind === 'notification' && isInitialized(message));
     if (begun && answer.status < 300 && !this.#listens) {
       this.#listens = true;
@@ -70,15 +74,28 @@ export class SseBridge {
     return answer;
   }
 
+  /** The server need not answer it, and may leave the answer's stream open for ever. */
+  #withdraw(id: RpcId | undefined): void {
+    const call = id === undefined ? undefined : this.#running.get(id);
+    if (!call || id === undefined) return;
+    call.waiting.delete(id);
+    if (call.waiting.size === 0) call.withdrawn.abort();
+  }
+
   async #call(request: UpstreamRequest, ids: readonly RpcId[]): Promise<void> {
     const waiting = new Set(ids);
+    const call = { waiting, withdrawn: new AbortController() };
+    for (const id of ids) this.#running.set(id, call);
+    const signal = AbortSignal.any([this.#ended.signal, call.withdrawn.signal]);
     try {
-      const answer = await this.#server.forward(this.#asked('POST', request));
+      const answer = await this.#server.forward({ ...this.#asked('POST', request), signal });
       if (answer.status < 300) this.#session ??= answer.headers['mcp-session-id'];
       await this.#pass(answer, waiting);
       this.#fail(waiting, undefined);
     } catch (error) {
       this.#fail(waiting, error);
+    } finally {
+      for (const id of ids) if (this.#running.get(id) === call) this.#running.delete(id);
     }
   }
 

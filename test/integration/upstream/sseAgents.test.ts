@@ -130,6 +130,25 @@ describe('an old agent in front of a server of the newer transport', () => {
     expect([...marks]).toEqual(['synthesised']);
   });
 
+  it('leaves nothing of a call that it withdrew, though the server never answers it', async () => {
+    let [opened, closed] = [0, 0];
+    const { agents } = await aWorld((_id, response) => {
+      opened += 1;
+      response.once('close', () => (closed += 1));
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    });
+    const agent = await open(agents);
+    await agent.send({ id: 0, method: 'initialize', params });
+    await until(() => agent.messages().length === 1);
+    await agent.send({ id: 'c', method: 'tools/call', params: { name: 'x' } });
+    await until(() => opened === 1);
+    await agent.send({ method: 'notifications/cancelled', params: { requestId: 'c' } });
+    await until(() => closed === 1);
+    await agent.send({ id: 1, method: 'ping' });
+    await until(() => agent.messages().length === 2);
+    expect(agent.messages().map(({ id }) => id)).toEqual([0, 1]);
+  });
+
   it('has a bound on its calls', async () => {
     const waiting: ServerResponse[] = [];
     const { server, agents } = await aWorld((_id, response) => void waiting.push(response));
