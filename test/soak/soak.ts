@@ -10,7 +10,7 @@ import { processes } from '../support/processes.ts';
 import { connectSdkAgent, type SdkAgent } from '../support/sdkAgent.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
-import { memoryOf, slopeOf, type MemorySample } from './memory.ts';
+import { MemoryProbe, type Growth, type MemoryFigures } from './memory.ts';
 import { victims, type VictimKind } from './victims.ts';
 
 export type SoakProfile = {
@@ -37,19 +37,23 @@ export type SoakFigures = {
   unrecorded: number;
   /** Processes of the server that are still there. */
   leaked: number;
-  /** Of the tunnel's process, after the first third. */
-  memory: { fromMiB: number; toMiB: number; kibPerCall: number };
+  /** Of the tunnel's process, once what it keeps is full. */
+  memory: MemoryFigures;
   seconds: number;
 };
 
+/** Answered calls from one look at the memory to the next. */
+const callsPerSample = 250;
+
 export async function soak(profile: SoakProfile): Promise<SoakFigures> {
-  const record = join(await temporaryFolder(), 'calls.txt');
+  const folder = await temporaryFolder();
+  const record = join(folder, 'calls.txt');
+  const memory = new MemoryProbe(folder);
   const server = await victims(profile.upstream, record);
-  const { command, ready } = await expose(server.words);
+  const { command, ready } = await expose(server.words, 'embedded', memory.environment);
   const counts = { answered: 0, kills: 0, interrupted: 0 };
   const answeredCalls: string[] = [];
   const lost: string[] = [];
-  const samples: MemorySample[] = [];
   const beganMs = performance.now();
 
   const { killEvery } = profile;
@@ -59,8 +63,7 @@ export async function soak(profile: SoakProfile): Promise<SoakFigures> {
   const note = async (call: string): Promise<void> => {
     counts.answered += 1;
     answeredCalls.push(call);
-    if (counts.answered % 100 === 0)
-      samples.push({ calls: counts.answered, bytes: await memoryOf(command.child.pid!) });
+    if (counts.answered % callsPerSample === 0) await memory.sample(command.child.pid!, counts.answered);
     if ('calls' in killEvery && counts.answered % killEvery.calls === 0) await kill();
   };
   const timer = 'ms' in killEvery ? setInterval(() => void kill(), killEvery.ms) : undefined;
@@ -95,7 +98,7 @@ export async function soak(profile: SoakProfile): Promise<SoakFigures> {
     duplicated: recorded.length - done.size,
     unrecorded: answeredCalls.filter((call) => !done.has(call)).length,
     leaked: await running(),
-    memory: slopeOf(samples),
+    memory: memory.figures(),
     seconds: Math.round((performance.now() - beganMs) / 1000),
   };
 }
@@ -107,7 +110,20 @@ async function useSession(
   calls: number,
   note: (call: string) => Promise<void>,
 ): Promise<number> {
-  const { client, transport, close } = await connected(ready);
+  const agent = await connected(ready);
+  try {
+    return await useConnection(agent, name, calls, note);
+  } finally {
+    await agent.close(); // One that is lost must not stand in the way of the others.
+  }
+}
+
+async function useConnection(
+  { client, transport }: SdkAgent,
+  name: string,
+  calls: number,
+  note: (call: string) => Promise<void>,
+): Promise<number> {
   const begunAs = transport.sessionId;
   let interrupted = 0;
   for (let number = 0; number < calls; number += 1) {
@@ -122,7 +138,6 @@ async function useSession(
   }
   if (transport.sessionId !== begunAs) throw new Error('it ended under another session id than it began');
   await transport.terminateSession();
-  await close();
   return interrupted;
 }
 
@@ -154,10 +169,12 @@ async function isAnswered(client: Client, call: string): Promise<boolean> {
 
 export function report(name: string, figures: SoakFigures): string {
   const { memory, lost, ...counts } = figures;
-  const { fromMiB, toMiB, kibPerCall } = memory;
+  const told = ({ fromMiB, toMiB, kibPerCall }: Growth): string =>
+    `${fromMiB} → ${toMiB} MiB, ${kibPerCall} KiB for each call`;
   return [
     `${name}: ${JSON.stringify({ ...counts, lost: lost.length })}`,
-    `  memory after warm-up ${fromMiB} → ${toMiB} MiB, ${kibPerCall} KiB for each call`,
+    `  memory held after warm-up ${told(memory.held)} (${memory.samples} samples after garbage collection)`,
+    `  resident ${told(memory.resident)}`,
     ...lost.map((words) => `  lost ${words}`),
   ].join('\n');
 }
