@@ -2,7 +2,7 @@
 // process group of its own; what left that group (a browser, a daemon) is found by its parents. On Windows taskkill
 // walks the tree.
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { delay, type Clock } from '../core/clock.ts';
 
 export type TreeTimes = {
@@ -13,6 +13,9 @@ export type TreeTimes = {
 };
 
 const POLL_MS = 20;
+
+/** What is read of a process's line; the fields wanted are its first half. */
+const STAT_BYTES = 1_024;
 
 export type Stray = { pid: number; startedAt: string };
 
@@ -98,7 +101,7 @@ async function fromProc(): Promise<ProcessEntry[]> {
   const entries = await Promise.all(
     pids.map(async (pid): Promise<ProcessEntry | undefined> => {
       try {
-        const text = await readFile(`/proc/${pid}/stat`, 'latin1');
+        const text = await readStart(`/proc/${pid}/stat`);
         const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
         const [state = '', parent, group] = fields;
         return { pid: Number(pid), state, parent: Number(parent), group: Number(group), startedAt: fields[19] ?? '' };
@@ -108,6 +111,17 @@ async function fromProc(): Promise<ProcessEntry[]> {
     }),
   );
   return entries.filter((entry) => entry !== undefined);
+}
+
+/** `readFile` would take 64 KiB for a file whose size nobody knows, for each process of the machine at once. */
+async function readStart(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(STAT_BYTES), 0, STAT_BYTES);
+    return buffer.toString('latin1', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 async function fromPs(): Promise<ProcessEntry[]> {
