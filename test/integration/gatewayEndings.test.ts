@@ -1,4 +1,6 @@
 // How exchanges end that do not end well: agents that leave, servers that fail, grants that lose their power.
+// Longer than other files: all of them open, cut and count exchanges in the same way.
+/* oxlint-disable max-lines */
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';

@@ -1,5 +1,7 @@
 // An agent that can be given no token pairs, through the tunnel: the MCP SDK's own client asks, a person reads a number
 // in a browser, the developer types it. What was granted is listed, narrowed, ended and remembered like any grant.
+// Longer than other files: it is one story, told by one client.
+/* oxlint-disable max-lines */
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { auth } from '@modelcontextprotocol/sdk/client/auth.js';

@@ -264,9 +264,9 @@ describe('a modern call whose server dies', () => {
     const agent = modernAgent(world, 'g_1');
     await agent.post(1, 'ping');
     await server.set({ exit: 3 });
-    await agent.post(2, 'exit', { code: 1 } as object);
+    await agent.post(2, 'exit', { code: 1 });
     await until(() => world.events.filter(({ kind }) => kind === 'exited').length === 2);
-    const waiting = agent.post(3, 'tools/list', { dangerous: true } as object);
+    const waiting = agent.post(3, 'tools/list', { dangerous: true });
     await setImmediate(); // Now it waits.
     clock.advance(1_000);
     expect((await waiting).json).toMatchObject({ id: 3, error: { code: -32011, data: { retryable: true } } });

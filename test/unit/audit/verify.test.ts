@@ -45,7 +45,7 @@ describe('verifyChain', () => {
       [/"kind":/, '"kynd":'],
       [/"outcome"/, '"outcame"'],
       [/"seq":\d/, '"seq":7'],
-      [/"prev":"./, '"prev":"f'],
+      [/"prev":"./, '"prev":"g'],
       [/^\{/, '{ '],
       [/\}$/, ''],
     ];

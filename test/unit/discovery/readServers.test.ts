@@ -139,11 +139,11 @@ describe('readServers', () => {
     expect(faults).toMatchObject([{ message: 'only the first 256 of 259 servers were read' }]);
   });
 
-  it('finishes in time with a megabyte of nothing but mistakes', () => {
+  it('comes to an end with a megabyte of nothing but mistakes', () => {
     const text = `{"servers":{${'"a":{"command":tru},'.repeat(50_000)}`;
-    const started = performance.now();
-    read(text);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    const { entries, faults } = read(text); // The test's own time limit is the bound.
+    expect(entries).toEqual([]);
+    expect(faults.length).toBeLessThan(1_000);
   });
 
   it('throws on no text, in any format', () => {
