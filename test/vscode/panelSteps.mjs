@@ -1,4 +1,5 @@
 // What a person does with this extension's own parts of the window.
+import { until } from '../host/until.mjs';
 import { dialog, notification, pick, runCommand } from '../host/workbench.mjs';
 import { accessOf } from './agent.mjs';
 
@@ -66,7 +67,13 @@ export async function pressOnRow(page, name, button) {
 export async function unfold(page, name) {
   const row = treeRow(page, name);
   await row.waitFor();
-  if ((await row.getAttribute('aria-expanded')) === 'true') return;
+  const isOpen = async () => (await row.getAttribute('aria-expanded')) === 'true';
+  if (await isOpen()) return;
   await row.click();
-  await page.keyboard.press('ArrowRight');
+  // The tree may be built anew at this very moment, which folds the row again; the key only ever opens.
+  await until(`${String(name)} to be open`, async () => {
+    if (await isOpen()) return true;
+    await page.keyboard.press('ArrowRight');
+    return isOpen();
+  });
 }
