@@ -2,6 +2,7 @@
 import { TunnelError } from '../core/errors.ts';
 import type { DiscoveredServer } from '../core/server.ts';
 import { discover } from '../discovery/discover.ts';
+import { serversNamed } from '../discovery/namedServers.ts';
 import { anyServer } from '../identity/grants.ts';
 import type { CommandContext } from './command.ts';
 import type { GrantVerbs } from './grantVerbs.ts';
@@ -11,7 +12,7 @@ export async function serverIds({ folder, env }: CommandContext, wanted: readonl
   const { servers } = await discover([folder], env);
   return wanted.map((name) => {
     if (name.startsWith('inline:')) return name; // A server that `expose` was given whole.
-    const found = servers.filter((server) => server.name === name || server.id === name);
+    const found = serversNamed(servers, name);
     if (found.length === 1 && found[0]) return found[0].id;
     if (found.length === 0) {
       throw new TunnelError(

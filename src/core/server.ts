@@ -56,7 +56,7 @@ export type DiscoveredServer = {
   /** No file declares it: it is developed here, and its command is our guess. */
   guess?: { reason: string; confidence: 'high' | 'medium' | 'low' };
   /** It listens already. */
-  running?: { pid: number; cwd?: string; command?: string; needsAuth?: true };
+  running?: { pid: number; era: 'legacy' | 'modern' | 'sse'; cwd?: string; command?: string; needsAuth?: true };
   /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
   problem?: string;
 };

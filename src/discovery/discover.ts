@@ -1,6 +1,6 @@
 // Finds MCP servers: those that configuration files define, in some workspace folders and for the user in every
 // workspace, and those that are developed in the folders. Reads only; nothing found is run.
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { resolve, sep } from 'node:path';
 import type { DiscoveredServer, DiscoveryProblem, ServerList, ServerTransport } from '../core/server.ts';
 import { formats, type ConfigFormat } from './formats.ts';
 import { filesAt, homeOf, userFolder, type Platform } from './places.ts';
@@ -8,6 +8,7 @@ import { findProjects } from './projects/findProjects.ts';
 import { readConfig } from './readConfig.ts';
 import { resolveEntry } from './resolveEntry.ts';
 import { readTextFile } from './textFile.ts';
+import { isInside } from './isInside.ts';
 
 /** Workspace folders looked into; a window with more shows the servers of the first. */
 export const maxFolders = 64;
@@ -29,6 +30,7 @@ export async function discover(
   const candidates = await candidatesIn(roots, { env, home, platform });
   const [lists, projects] = await Promise.all([
     Promise.all(candidates.map((candidate) => serversOf(candidate, roots, env, home))),
+    // The home folder as a workspace is no project.
     Promise.all(roots.filter((root) => !isInside(home, root)).map((root) => findProjects(root))),
   ]);
   const declared = merged(lists.flatMap(({ servers }) => servers));
@@ -121,12 +123,6 @@ function whatRuns(transport: ServerTransport): string {
   if (transport.kind === 'http') return JSON.stringify(transport.url);
   const { command, args, cwd } = transport;
   return JSON.stringify([command, args.map((arg) => resolve(cwd, arg))]);
-}
-
-/** Whether `path` is `folder` or below it: the home folder as a workspace is no project. */
-function isInside(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
 }
 
 function bounded(servers: DiscoveredServer[], problems: DiscoveryProblem[]): ServerList {

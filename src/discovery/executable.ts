@@ -4,8 +4,9 @@
 import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { delimiter, extname, isAbsolute, join, resolve } from 'node:path';
 import { TunnelError } from '../core/errors.ts';
+import { isInside } from './isInside.ts';
 
 export type ExecutableSearch = {
   /** What the server inherits. */
@@ -91,9 +92,4 @@ function variable(name: string, { env, ownEnv, platform }: ExecutableSearch): st
   const own = Object.entries(ownEnv).findLast(([key]) => isName(key));
   if (own) return own[1] ?? undefined;
   return Object.entries(env).findLast(([key]) => isName(key))?.[1];
-}
-
-function isInside(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
 }

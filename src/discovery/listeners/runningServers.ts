@@ -1,11 +1,11 @@
 // MCP servers that are running on this machine: listeners of this user whose process stands in the workspace, asked
 // whether they speak MCP. Done when a person wants it, never by itself.
-import { isAbsolute, relative } from 'node:path';
 import type { DiscoveredServer } from '../../core/server.ts';
 import { serverId } from '../resolveEntry.ts';
 import { findListeners } from './findListeners.ts';
 import type { Listener } from './listener.ts';
 import { probe } from './probe.ts';
+import { isInside } from '../isInside.ts';
 
 /** Listeners asked at the same time, and in all. */
 const parallel = 8;
@@ -49,15 +49,11 @@ async function asked({ port, pid, cwd, command }: Listener, signal: AbortSignal)
       transport: { kind: 'http', url: server.url, headers: {} },
       running: {
         pid,
+        era: server.era,
         ...(cwd === undefined ? {} : { cwd }),
         ...(command === undefined ? {} : { command }),
         ...(server.needsAuth ? { needsAuth: true } : {}),
       },
     },
   ];
-}
-
-function isInside(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
 }

@@ -25,9 +25,8 @@ export const readPythonProject: ProjectReader = async ({ files, folder }, read) 
     return Object.entries(scripts)
       .slice(0, 5)
       .map(([name, target]): Guess => {
-        const args = usesUv || files.has('pyproject.toml') ? ['run', name] : [name];
         const reason = `${why}, and has a script “${name}” (${typeof target === 'string' ? target.slice(0, 80) : '?'})`;
-        return { name, command: 'uv', args, reason, confidence: 'medium', file };
+        return { name, command: 'uv', args: ['run', name], reason, confidence: 'medium', file };
       });
   }
   const found = await entryIn(files, read);

@@ -64,7 +64,12 @@ it('sets apart what is developed here, what runs already, and what the user has 
     guess: { reason: 'package.json depends on an SDK', confidence: 'high' },
   });
   const url = { kind: 'http', url: 'http://localhost:3000/mcp', headers: {} } as const;
-  const runs = server({ id: 'r', source: { format: 'running' }, transport: url, running: { pid: 7, needsAuth: true } });
+  const runs = server({
+    id: 'r',
+    source: { format: 'running' },
+    transport: url,
+    running: { pid: 7, era: 'legacy', needsAuth: true },
+  });
   const own = server({ id: 'o', source: { format: 'cursor', scope: 'user', file: '/home/me/.cursor/mcp.json' } });
   const problems = [{ file: '/home/me/.codex/config.toml', line: 1, message: 'this is not TOML' }];
   const list = { servers: [own, runs, developed, server()], problems };
