@@ -1,5 +1,6 @@
 // What the embedded and the remote edge have in common: a connector that keeps the link up, and agents' TLS that ends
 // in this process. The edge in between reads names only.
+import { randomUUID } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { certificateTools } from '../certs/certificateTools.ts';
@@ -45,6 +46,7 @@ export class RelayedTunnel {
       new Connector({
         label,
         instance,
+        run: randomUUID(),
         clock,
         random,
         log,

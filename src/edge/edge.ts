@@ -1,6 +1,5 @@
 // The relay: one port, behind it the connectors' door, the enrolment door, and visitors who are passed on by the name
 // they ask for. It never holds a key of what it relays.
-import type { Socket } from 'node:net';
 import type { Clock, TimerHandle } from '../core/clock.ts';
 import { errorInfo, TunnelError, type ErrorCode } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
@@ -13,8 +12,9 @@ import { makeEdgeCounters } from './edgeCounters.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './edgeLimits.ts';
 import { EnrolDoor, type EnrolDoorOptions } from './enrolDoor.ts';
 import { HeldBytes } from './heldBytes.ts';
-import { RouteRegistry, type Route, type RouteHolder } from './routeRegistry.ts';
-import { splice } from './splice.ts';
+import { Links, type Link } from './links.ts';
+import { RouteRegistry } from './routeRegistry.ts';
+import { VisitorDesk } from './visitorDesk.ts';
 import { Visitors, type Visitor } from './visitors.ts';
 
 /** How often certificates of live links are looked at again, and the names in use are noted. */
@@ -36,7 +36,7 @@ export type EdgeOptions = {
   anySni?: string;
 };
 
-export type RouteInfo = { hostname: string; connector: string; instance: string; sinceMs: number };
+export type RouteInfo = { hostname: string; connector: string; instance: string; sinceMs: number; links: number };
 
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ROUTE_BUSY',
@@ -47,18 +47,16 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CLOSED',
 ]);
 
-type Link = RouteHolder & { session: EdgeSession; expiresMs: number };
-
 export class Edge {
   readonly counters = makeEdgeCounters();
   readonly #options: EdgeOptions;
   readonly #lifetime = new Lifetime();
-  readonly #links = new Set<Link>();
+  readonly #links: Links;
   readonly #visitors: Visitors;
   readonly #registry: RouteRegistry;
   readonly #connectorDoor: ConnectorDoor;
   readonly #enrolDoor: EnrolDoor | undefined;
-  readonly #held: HeldBytes;
+  readonly #desk: VisitorDesk;
   #port = 0;
   #review: TimerHandle | undefined;
 
@@ -79,6 +77,7 @@ export class Edge {
     const limits = { ...defaultEdgeLimits, ...options.limits };
     const { counters } = this;
     this.#options = options;
+    this.#links = new Links(options.log);
     this.#visitors = new Visitors({ limits, clock, counters, onVisitor: (visitor) => this.#receive(visitor) });
     this.#registry = new RouteRegistry({ domain, authority: state, limits, clock });
     this.#connectorDoor = new ConnectorDoor({
@@ -86,7 +85,7 @@ export class Edge {
       clock,
       handshakeMs: limits.handshakeMs,
       mayEnter: (connector) =>
-        this.#linksOf(connector).length >= limits.maxSessionsPerConnector ? 'too-many' : undefined,
+        this.#links.of(connector).length >= limits.maxSessionsPerConnector ? 'too-many' : undefined,
       onConnector: (admitted) => this.#welcome(admitted),
       onRefused: (refusal, connector) => {
         counters.connectorsRefused += 1;
@@ -96,12 +95,13 @@ export class Edge {
     this.#enrolDoor = enrolment
       ? new EnrolDoor({ authority: state, clock, handshakeMs: limits.handshakeMs, handler: enrolment })
       : undefined;
-    this.#held = new HeldBytes({
+    const held = new HeldBytes({
       clock,
       maxPerGroup: limits.maxHeldBytesPerSession,
       max: limits.maxHeldBytes,
       onCut: () => (counters.overHeldBytes += 1),
     });
+    this.#desk = new VisitorDesk({ registry: this.#registry, held, counters, clock });
   }
 
   get port(): number {
@@ -109,8 +109,8 @@ export class Edge {
   }
 
   routes(): RouteInfo[] {
-    return this.#registry.list().map(({ hostname, instance, sinceMs, holder }) => {
-      return { hostname, connector: holder.connector, instance, sinceMs };
+    return this.#registry.list().map(({ hostname, connector, instance, sinceMs, links }) => {
+      return { hostname, connector, instance, sinceMs, links: links.size };
     });
   }
 
@@ -122,9 +122,9 @@ export class Edge {
   async #start(): Promise<void> {
     const { state, listen, alsoListen, log } = this.#options;
     this.#lifetime.add(this.#visitors);
-    this.#lifetime.defer(async () => void (await Promise.all(Array.from(this.#links, (link) => link.session.close()))));
+    this.#lifetime.add(this.#links);
     this.#lifetime.add(state.watch((error) => log(`the edge's state cannot be read: ${errorInfo(error).message}`)));
-    this.#lifetime.defer(state.onRevoked((connector) => this.#end(this.#linksOf(connector), 'revoked')));
+    this.#lifetime.defer(state.onRevoked((connector) => this.#links.end(this.#links.of(connector), 'revoked')));
     this.#lifetime.defer(() => this.#review?.cancel());
     this.#reviewLater();
     this.#port = await this.#visitors.listen(listen);
@@ -138,32 +138,7 @@ export class Edge {
     const { domain, anySni } = this.#options;
     if (serverName === `${doorLabels.connect}.${domain}`) return this.#connectorDoor.accept(socket);
     if (serverName === `${doorLabels.enroll}.${domain}` && this.#enrolDoor) return this.#enrolDoor.accept(socket);
-    const route = this.#registry.find(anySni ?? serverName ?? '');
-    if (!route) {
-      this.counters.noRoute += 1;
-      socket.destroy();
-      return;
-    }
-    this.#pass(socket, route, address);
-  }
-
-  #pass(socket: Socket, route: Route, visitor: string): void {
-    const { session } = route.holder;
-    if (!route.fresh.take()) {
-      this.counters.overVisitorRate += 1;
-      socket.destroy();
-      return;
-    }
-    try {
-      const stream = session.openStream({ hostname: route.hostname, visitor });
-      this.counters.visitors += 1;
-      splice(socket, stream, { clock: this.#options.clock, held: this.#held, group: session });
-    } catch (error) {
-      // The link has ended, or serves as many as it can: for the visitor both are nobody at home.
-      if (!(error instanceof TunnelError)) throw error;
-      this.counters[error.code === 'LIMIT' ? 'overVisitorRate' : 'noRoute'] += 1;
-      socket.destroy();
-    }
+    this.#desk.receive(socket, anySni ?? serverName ?? '', address);
   }
 
   #welcome({ socket, connector, expiresMs }: Admitted): void {
@@ -171,10 +146,7 @@ export class Edge {
     const session = new EdgeSession(socket, { clock });
     const link: Link = { connector, session, expiresMs };
     this.#links.add(link);
-    session.onClose(() => {
-      this.#links.delete(link);
-      this.#registry.drop(link);
-    });
+    session.onClose(() => this.#registry.drop(link));
     session.control.handle('route/claim', async (wanted) => {
       const { hostname } = await this.#registry.claim(link, wanted).catch((error: unknown) => {
         throw this.#shareable(error);
@@ -196,27 +168,17 @@ export class Edge {
     return new TunnelError('INTERNAL', 'the edge could not note the name: its log says why', { retryable: true });
   }
 
-  #linksOf(connector: string): Link[] {
-    return [...this.#links].filter((link) => link.connector === connector);
-  }
-
-  #end(links: Link[], why: string): void {
-    for (const { session, connector } of links) {
-      this.#options.log(`connector ${connector} was cut off: ${why}`);
-      void session.close();
-    }
-  }
-
   #reviewLater(): void {
     const { clock, state, log } = this.#options;
     this.#review = clock.after(reviewMs, () => {
       const now = clock.now();
-      this.#end(
-        [...this.#links].filter((link) => state.isRevoked(link.connector)),
+      const links = this.#links.all();
+      this.#links.end(
+        links.filter((link) => state.isRevoked(link.connector)),
         'revoked',
       );
-      this.#end(
-        [...this.#links].filter((link) => link.expiresMs <= now),
+      this.#links.end(
+        links.filter((link) => link.expiresMs <= now),
         'its certificate has expired',
       );
       state.touchLabels(this.#registry.list().map((route) => route.label)).catch((error: unknown) => {

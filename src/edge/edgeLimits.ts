@@ -15,8 +15,9 @@ export type EdgeLimits = {
   visitorBurst: number;
   /** Live links of one connector. */
   maxSessionsPerConnector: number;
-  /** Names served through one link. */
+  /** Names served through one link, and links that serve one name. */
   maxRoutesPerSession: number;
+  maxLinksPerRoute: number;
   /** Answer bytes that wait for visitors who do not read: of one link, and of all. The largest waiter is cut off. */
   maxHeldBytesPerSession: number;
   maxHeldBytes: number;
@@ -33,6 +34,7 @@ export const defaultEdgeLimits: EdgeLimits = {
   visitorBurst: 1000,
   maxSessionsPerConnector: 64,
   maxRoutesPerSession: 16,
+  maxLinksPerRoute: 8,
   maxHeldBytesPerSession: 64 * mebibyte,
   maxHeldBytes: 256 * mebibyte,
 };

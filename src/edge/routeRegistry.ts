@@ -1,21 +1,25 @@
-// Which link serves which hostname, and who may say so. A name belongs to the connector that first claimed it; among
-// that connector's tunnels it belongs to the one instance that is up. Nobody is ever pushed off a name by a stranger.
+// Which links serve which hostname, and who may say so. A name belongs to the connector that first claimed it; among
+// that connector's tunnels it belongs to the one instance that is up, and of that to its newest run, all of whose links
+// share it. Nobody is ever pushed off a name by a stranger.
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { labelProblem } from '../core/hostname.ts';
-import type { EdgeSession } from '../wire/edgeSession.ts';
+import type { Admission, RouteClaim } from '../protocol/edge.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
 import { FreshVisitors } from './freshVisitors.ts';
-
-/** A live link and the identity its certificate proved. */
-export type RouteHolder = { connector: string; session: Pick<EdgeSession, 'closed' | 'control' | 'openStream'> };
+import type { Link } from './links.ts';
+import { readClaim } from './readClaim.ts';
 
 export type Route = {
   hostname: string;
   label: string;
+  connector: string;
   instance: string;
-  holder: RouteHolder;
+  run: string;
+  /** At least one, in the order they came. */
+  links: Set<Link>;
+  admission: Admission | undefined;
   sinceMs: number;
   fresh: FreshVisitors;
 };
@@ -44,59 +48,73 @@ export class RouteRegistry {
   }
 
   /** Throws `USAGE`, `ROUTE_DENIED`, `ROUTE_BUSY`, `LIMIT`, or `CLOSED` when the link ended meanwhile. */
-  async claim(holder: RouteHolder, wanted: { label: string; instance: string }): Promise<Route> {
-    const { authority, domain, limits, clock } = this.#options;
-    const { label, instance } = readClaim(wanted);
-    const held = this.list().filter((route) => route.holder === holder && route.label !== label);
+  async claim(link: Link, wanted: unknown): Promise<Route> {
+    const { authority, domain, limits } = this.#options;
+    const claim = readClaim(wanted);
+    const held = this.list().filter((route) => route.links.has(link) && route.label !== claim.label);
     if (held.length >= limits.maxRoutesPerSession) {
       throw new TunnelError('LIMIT', `one link serves at most ${limits.maxRoutesPerSession} names`);
     }
-    await authority.claimLabel(label, holder.connector);
-    if (holder.session.closed) throw new TunnelError('CLOSED', 'the link ended before the name was claimed');
+    await authority.claimLabel(claim.label, link.connector);
+    if (link.session.closed) throw new TunnelError('CLOSED', 'the link ended before the name was claimed');
 
-    const hostname = `${label}.${domain}`;
+    const hostname = `${claim.label}.${domain}`;
     const present = this.#routes.get(hostname);
-    if (present && present.holder !== holder) replace(present, holder, instance);
-    const fresh = new FreshVisitors({ clock, perSecond: limits.visitorsPerSecond, burst: limits.visitorBurst });
-    const route = { hostname, label, instance, holder, sinceMs: clock.now(), fresh };
+    if (present) checkTakeover(present, link, claim);
+    const route = present?.run === claim.run ? present : this.#make(hostname, link, claim);
+    if (!route.links.has(link) && route.links.size >= limits.maxLinksPerRoute) {
+      throw new TunnelError('LIMIT', `a name is served by at most ${limits.maxLinksPerRoute} links`);
+    }
+    if (present && present !== route) giveUp(present, link);
+    route.links.add(link);
+    route.admission = claim.admission;
     this.#routes.set(hostname, route);
     return route;
   }
 
   /** Does nothing when the name is held by another link or instance by now. */
-  release(holder: RouteHolder, wanted: { label: string; instance: string }): void {
-    const { label, instance } = readClaim(wanted);
-    const hostname = `${label}.${this.#options.domain}`;
-    const route = this.#routes.get(hostname);
-    if (route?.holder === holder && route.instance === instance) this.#routes.delete(hostname);
+  release(link: Link, wanted: { label: string; instance: string }): void {
+    const { label, instance } = wanted ?? {};
+    if (typeof label !== 'string' || labelProblem(label) !== undefined) return;
+    const route = this.#routes.get(`${label}.${this.#options.domain}`);
+    if (route?.instance === instance) this.#leave(route, link);
   }
 
-  /** The link ended: its names are free for its connector's next link. */
-  drop(holder: RouteHolder): void {
-    for (const route of this.list()) if (route.holder === holder) this.#routes.delete(route.hostname);
+  /** The link ended: names that no other link serves are free for its connector's next one. */
+  drop(link: Link): void {
+    for (const route of this.list()) this.#leave(route, link);
+  }
+
+  #leave(route: Route, link: Link): void {
+    route.links.delete(link);
+    if (route.links.size === 0 && this.#routes.get(route.hostname) === route) this.#routes.delete(route.hostname);
+  }
+
+  #make(hostname: string, { connector }: Link, { label, instance, run, admission }: RouteClaim): Route {
+    const { limits, clock } = this.#options;
+    const fresh = new FreshVisitors({ clock, perSecond: limits.visitorsPerSecond, burst: limits.visitorBurst });
+    return { hostname, label, connector, instance, run, links: new Set(), admission, sinceMs: clock.now(), fresh };
   }
 }
 
-/** Whether `holder` may take the name over from a link that is still there. */
-function replace(present: Route, holder: RouteHolder, instance: string): void {
-  if (present.holder.connector !== holder.connector) {
-    throw new TunnelError('ROUTE_DENIED', `the name ${present.label} belongs to another machine: choose another name`);
+/** Whether the link may serve a name that is served already. */
+function checkTakeover(present: Route, link: Link, { label, instance }: RouteClaim): void {
+  if (present.connector !== link.connector) {
+    throw new TunnelError('ROUTE_DENIED', `the name ${label} belongs to another machine: choose another name`);
   }
-  if (present.instance !== instance && !present.holder.session.closed) {
-    throw new TunnelError('ROUTE_BUSY', `the name ${present.label} is held by another tunnel of this machine`);
+  const isAlive = [...present.links].some(({ session }) => !session.closed);
+  if (present.instance !== instance && isAlive) {
+    throw new TunnelError('ROUTE_BUSY', `the name ${label} is held by another tunnel of this machine`);
   }
-  present.holder.session.control.notify('route/lost', {
-    label: present.label,
-    error: { code: 'ROUTE_BUSY', message: 'a newer link of the same tunnel took the name over', retryable: false },
-  });
 }
 
-function readClaim(wanted: unknown): { label: string; instance: string } {
-  const { label, instance } = (wanted ?? {}) as { label?: unknown; instance?: unknown };
-  if (typeof label !== 'string' || typeof instance !== 'string' || !/^[\w-]{1,64}$/.test(instance)) {
-    throw new TunnelError('USAGE', 'a claim needs a label, and an instance of up to 64 letters, digits and hyphens');
+/** What is left of an earlier run hears that it lost the name; a link that goes on to serve it does not. */
+function giveUp(present: Route, next: Link): void {
+  for (const link of present.links) {
+    if (link === next) continue;
+    link.session.control.notify('route/lost', {
+      label: present.label,
+      error: { code: 'ROUTE_BUSY', message: 'a newer run of the same tunnel took the name over', retryable: false },
+    });
   }
-  const problem = labelProblem(label);
-  if (problem !== undefined) throw new TunnelError('ROUTE_DENIED', problem);
-  return { label, instance };
 }

@@ -2,7 +2,7 @@
 // takes them, and each side's end passes on its own. The stream is never reset, whatever the visitor does.
 import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
-import type { VisitorStream } from '../wire/edgeSession.ts';
+import type { VisitorStream } from '../wire/link.ts';
 import type { HeldBytes, Slow } from './heldBytes.ts';
 
 /** A connection of which one direction has ended may be silent for so long in the other. */

@@ -3,7 +3,7 @@
 // stream (`POST /control`, lines of JSON-RPC both ways, a Peer on each end) and one CONNECT stream per visitor.
 import type { ErrorInfo } from '../core/errors.ts';
 
-/** ALPN of the connector's door: framing and version are chosen by it. */
+/** ALPN of the connector's door: framing and version are chosen by it. This one is HTTP/2 with its roles reversed. */
 export const connectorAlpn = 'mcp-tunnel/1';
 
 /** First labels under an edge's domain that are the edge's own. */
@@ -15,15 +15,43 @@ export const visitorHeader = 'mcp-tunnel-visitor';
 /** Path of the control stream. */
 export const controlPath = '/control';
 
+/** A name that this link is to serve, `<label>.<domain>`. */
+export type RouteClaim = {
+  label: string;
+  /** The tunnel's own id, which survives a crash. */
+  instance: string;
+  /** The process's own id: links of one run share the name, a new run replaces what is left of the one before. */
+  run: string;
+  /** Who may come in at all; absent lets everybody. Links of a run agree, or the newest claim stands. */
+  admission?: Admission;
+};
+
+/** Visitors' addresses that are let through, before a byte of their TLS is answered: one of either list. */
+export type Admission = {
+  /** Networks as CIDR (RFC 4632, RFC 4291 §2.3). */
+  networks?: string[];
+  /** Autonomous systems by number, for edges that can tell; others refuse the claim with `USAGE`. */
+  asns?: number[];
+};
+
+export type RouteClaimed = {
+  hostname: string;
+  port: number;
+  /** Where else this edge can be dialled, `host:port` each: nodes that know the same names. */
+  nodes?: string[];
+};
+
+/** PEM both; `expiresMs` is when the certificate ends. */
+export type RenewedCertificate = { certificate: string; ca: string; expiresMs: number };
+
 /** What the connector asks of the edge over the control stream. */
 export type EdgeControl = {
   requests: {
-    /**
-     * Claims `<label>.<domain>` for this connector. `instance` is the tunnel's own id, which survives a crash:
-     * the same instance replaces its dead session; another live one gets `ROUTE_BUSY`, another owner `ROUTE_DENIED`.
-     */
-    'route/claim': { params: { label: string; instance: string }; result: { hostname: string; port: number } };
+    /** Fails with `ROUTE_BUSY` where another live tunnel of this machine holds the name, `ROUTE_DENIED` where another owns it. */
+    'route/claim': { params: RouteClaim; result: RouteClaimed };
     'route/release': { params: { label: string; instance: string }; result: null };
+    /** A new certificate for the same connector. Fails with `CERTIFICATE_INVALID`, `LIMIT`. */
+    'certificate/renew': { params: { csr: string }; result: RenewedCertificate };
   };
   notifications: Record<string, never>;
 };
@@ -32,8 +60,8 @@ export type EdgeControl = {
 export type ConnectorControl = {
   requests: Record<string, never>;
   notifications: {
-    /** The edge is about to stop: open new links elsewhere, let visitors finish. */
-    drain: { reason: string };
+    /** The edge is about to stop, and ends this link when its visitors are done or after `withinMs`: open another elsewhere. */
+    drain: { reason: string; withinMs: number };
     /** A route was taken away (revoked, replaced); the session may live on. */
     'route/lost': { label: string; error: ErrorInfo };
   };

@@ -29,6 +29,8 @@ export type Claimed = { hostname: string; port: number };
 export type ConnectorOptions = {
   label: string;
   instance: string;
+  /** This process's own id; a later one takes the name over from what is left of it. */
+  run: string;
   /** `dialEdge`, bound to one edge. */
   dial: (signal: AbortSignal) => Promise<TLSSocket>;
   onStream: ConnectorSessionOptions['onStream'];
@@ -154,14 +156,14 @@ export class Connector {
   }
 
   async #claim(session: ConnectorSession): Promise<Claimed> {
-    const { label, instance } = this.#options;
+    const { label, instance, run } = this.#options;
     const control = await session.control;
     control.on('route/lost', ({ label: lost, error }) => {
       if (lost === label) void session.end(edgeRefusal(error));
     });
     control.start();
     try {
-      return await control.request('route/claim', { label, instance });
+      return await control.request('route/claim', { label, instance, run });
     } catch (error) {
       throw edgeRefusal(error);
     }

@@ -11,15 +11,13 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
-import { controlPath, visitorHeader, type ConnectorControl, type EdgeControl } from '../protocol/edge.ts';
+import { controlPath, visitorHeader } from '../protocol/edge.ts';
 import { Peer } from '../protocol/peer.ts';
-import type { StreamHead } from './edgeSession.ts';
 import { watchHealth } from './health.ts';
+import type { ConnectorLink, ConnectorPeer, StreamHead } from './link.ts';
 import { linePort } from './linePort.ts';
 import { refusalError } from './refusal.ts';
 import { linkWindowBytes, maxControlLineBytes, sessionOptions } from './windows.ts';
-
-export type ConnectorPeer = Peer<ConnectorControl, EdgeControl>;
 
 export type ConnectorSessionOptions = {
   clock: Clock;
@@ -27,14 +25,14 @@ export type ConnectorSessionOptions = {
   onStream: (stream: Duplex, head: StreamHead) => void;
 };
 
-export class ConnectorSession {
-  /** The control conversation, once the edge has opened it (set the listeners, then `start`); rejects when it never does. */
+export class ConnectorSession implements ConnectorLink {
   readonly control: Promise<ConnectorPeer>;
   readonly #http: ServerHttp2Session;
   readonly #socket: TLSSocket;
   readonly #ended: Promise<void>;
   #reason: TunnelError | undefined;
   #peer: ConnectorPeer | undefined;
+  #streams = 0;
 
   constructor(socket: TLSSocket, { clock, onStream }: ConnectorSessionOptions) {
     socket.setNoDelay(true);
@@ -59,7 +57,10 @@ export class ConnectorSession {
     this.control.catch(() => {}); // Whoever waits for it hears of it; nobody has to.
   }
 
-  /** Why the link ended; meaningful once it has. */
+  get streams(): number {
+    return this.#streams;
+  }
+
   get reason(): TunnelError {
     return this.#reason ?? new TunnelError('EDGE_UNREACHABLE', 'the edge closed the link');
   }
@@ -68,7 +69,6 @@ export class ConnectorSession {
     void this.#ended.then(() => closed(this.reason));
   }
 
-  /** Closes it for a reason of this side's own. */
   end(reason: TunnelError): Promise<void> {
     this.#reason ??= reason;
     return this.close();
@@ -91,6 +91,8 @@ export class ConnectorSession {
     const method = headers[':method'];
     if (method === 'CONNECT') {
       stream.respond({ ':status': 200 });
+      this.#streams += 1;
+      stream.once('close', () => (this.#streams -= 1));
       onStream(stream, { hostname: headers[':authority'] ?? '', visitor: addressIn(headers[visitorHeader]) });
     } else if (method === 'POST' && headers[':path'] === controlPath && !this.#peer) {
       stream.respond({ ':status': 200 });

@@ -2,33 +2,22 @@
 // control stream and one CONNECT stream per visitor. It never resets a visitor's stream: Node's HTTP/2 server answers
 // about a thousand resets with GOAWAY, so a visitor that left is told by END_STREAM, and what still comes is thrown away.
 import { connect, constants, type ClientHttp2Session } from 'node:http2';
-import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
-import { controlPath, visitorHeader, type ConnectorControl, type EdgeControl } from '../protocol/edge.ts';
+import { controlPath, visitorHeader } from '../protocol/edge.ts';
 import { Peer } from '../protocol/peer.ts';
 import { watchHealth } from './health.ts';
+import type { EdgeLink, EdgePeer, StreamHead, VisitorStream } from './link.ts';
 import { linePort } from './linePort.ts';
 import { linkWindowBytes, maxControlLineBytes, maxStreamsPerLink, sessionOptions } from './windows.ts';
 
-export type StreamHead = {
-  /** The name the visitor asked for. */
-  hostname: string;
-  /** Its address, `ip:port`. */
-  visitor: string;
-};
-
-/** A stream that ended tells how: 0 in order, anything else cut. */
-export type VisitorStream = Duplex & { readonly rstCode: number };
-
-export class EdgeSession {
-  /** Set the handlers, then call `start`. */
-  readonly control: Peer<EdgeControl, ConnectorControl>;
+export class EdgeSession implements EdgeLink {
+  readonly control: EdgePeer;
   readonly #http: ClientHttp2Session;
   readonly #socket: TLSSocket;
   readonly #ended: Promise<void>;
-  #streams = 0;
+  readonly #streams = new Set<VisitorStream>();
 
   constructor(socket: TLSSocket, { clock }: { clock: Clock }) {
     socket.setNoDelay(true);
@@ -53,9 +42,14 @@ export class EdgeSession {
     this.control.onClose(() => void this.close());
   }
 
-  /** Visitors being served. */
   get streams(): number {
-    return this.#streams;
+    return this.#streams.size;
+  }
+
+  get bytesInFlight(): number {
+    let bytes = 0;
+    for (const stream of this.#streams) bytes += stream.readableLength + stream.writableLength;
+    return bytes;
   }
 
   get closed(): boolean {
@@ -66,19 +60,17 @@ export class EdgeSession {
     void this.#ended.then(closed);
   }
 
-  /** A stream to the connector for one visitor. Throws `LIMIT` when the link is full, `CLOSED` when it is gone. */
   openStream({ hostname, visitor }: StreamHead): VisitorStream {
     if (this.closed) throw new TunnelError('CLOSED', 'the link to the connector is gone');
-    if (this.#streams >= maxStreamsPerLink)
+    if (this.#streams.size >= maxStreamsPerLink)
       throw new TunnelError('LIMIT', 'the link serves as many visitors as it can');
     const stream = this.#http.request({ ':method': 'CONNECT', ':authority': hostname, [visitorHeader]: visitor });
-    this.#streams += 1;
+    this.#streams.add(stream);
     stream.on('error', () => {}); // Whoever uses it looks at 'close' and `rstCode`.
-    stream.once('close', () => (this.#streams -= 1));
+    stream.once('close', () => this.#streams.delete(stream));
     return stream;
   }
 
-  /** Cuts all visitors off. */
   async close(): Promise<void> {
     this.control.close();
     // With a code, or its streams would look as if they had ended in order.

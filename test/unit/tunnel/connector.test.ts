@@ -52,6 +52,7 @@ async function world(random = () => 0.5) {
   const connector = new Connector({
     label: 'a',
     instance: 'instance-1',
+    run: 'run-1',
     dial: async (signal) => {
       dials.push(clock.now());
       if (failure) throw failure;

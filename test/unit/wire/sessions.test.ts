@@ -8,7 +8,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeKeyPair } from '../../../src/certs/keyPair.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { ConnectorSession } from '../../../src/wire/connectorSession.ts';
-import { EdgeSession, type StreamHead } from '../../../src/wire/edgeSession.ts';
+import { EdgeSession } from '../../../src/wire/edgeSession.ts';
+import type { StreamHead } from '../../../src/wire/link.ts';
 import { maxMissedPings, pingEveryMs } from '../../../src/wire/health.ts';
 import { refusalBytes, refusals, type Refusal } from '../../../src/wire/refusal.ts';
 import { streamWindowBytes } from '../../../src/wire/windows.ts';
@@ -56,7 +57,7 @@ describe('a link', () => {
     edge.control.handle('route/claim', ({ label }) => ({ hostname: `${label}.edge.test`, port: 443 }));
     control.on('route/lost', ({ label }) => void lost.push(label));
     control.start();
-    expect(await control.request('route/claim', { label: 'a', instance: 'i' })).toEqual({
+    expect(await control.request('route/claim', { label: 'a', instance: 'i', run: 'r' })).toEqual({
       hostname: 'a.edge.test',
       port: 443,
     });
