@@ -5,7 +5,8 @@ import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { connectorIdOf } from '../certs/connectorId.ts';
 import type { Clock } from '../core/clock.ts';
-import { connectorAlpn } from '../protocol/edge.ts';
+import type { Framing } from '../protocol/edge.ts';
+import { alpnsOf, framingOf, knownFramings } from '../wire/framings.ts';
 import { refusalBytes, type Refusal } from '../wire/refusal.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 
@@ -18,6 +19,8 @@ export type ConnectorDoorOptions = {
   authority: EdgeAuthority;
   clock: Clock;
   handshakeMs: number;
+  /** The preferred one first; absent means every one. */
+  framings?: readonly Framing[];
   /** Why this connector may not have one more link, if so. */
   mayEnter: (connector: string) => Refusal | undefined;
   onConnector: (admitted: Admitted) => void;
@@ -34,7 +37,7 @@ export class ConnectorDoor {
     this.#server = createServer(
       // Every certificate is let through the handshake, so that its holder can be told what is wrong with it.
       {
-        ALPNProtocols: [connectorAlpn],
+        ALPNProtocols: alpnsOf(options.framings ?? knownFramings),
         requestCert: true,
         rejectUnauthorized: false,
         handshakeTimeout: options.handshakeMs,
@@ -62,7 +65,7 @@ export class ConnectorDoor {
   #meet(socket: TLSSocket): void {
     const { mayEnter, onConnector, onRefused } = this.#options;
     socket.on('error', () => {}); // 'close' follows.
-    if (socket.alpnProtocol !== connectorAlpn) return void socket.destroy();
+    if (framingOf(socket) === undefined) return void socket.destroy();
 
     const certificate = socket.getPeerX509Certificate();
     const connector = certificate && connectorIdOf(certificate);

@@ -4,8 +4,8 @@ import type { Clock, TimerHandle } from '../core/clock.ts';
 import { errorInfo, TunnelError, type ErrorCode } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
-import { doorLabels } from '../protocol/edge.ts';
-import { EdgeSession } from '../wire/edgeSession.ts';
+import { doorLabels, type Framing } from '../protocol/edge.ts';
+import { openEdgeLink } from '../wire/framings.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import { makeEdgeCounters } from './edgeCounters.ts';
@@ -34,6 +34,8 @@ export type EdgeOptions = {
   enrolment?: EnrolDoorOptions['handler'];
   /** The hostname that visitors reach whatever they ask for, the doors aside. */
   anySni?: string;
+  /** How links may be framed, the preferred one first; absent means every way. */
+  framings?: readonly Framing[];
 };
 
 export type RouteInfo = { hostname: string; connector: string; instance: string; sinceMs: number; links: number };
@@ -73,7 +75,7 @@ export class Edge {
   }
 
   private constructor(options: EdgeOptions) {
-    const { state, clock, domain, enrolment } = options;
+    const { state, clock, domain, enrolment, framings } = options;
     const limits = { ...defaultEdgeLimits, ...options.limits };
     const { counters } = this;
     this.#options = options;
@@ -84,6 +86,7 @@ export class Edge {
       authority: state,
       clock,
       handshakeMs: limits.handshakeMs,
+      ...(framings ? { framings } : {}),
       mayEnter: (connector) =>
         this.#links.of(connector).length >= limits.maxSessionsPerConnector ? 'too-many' : undefined,
       onConnector: (admitted) => this.#welcome(admitted),
@@ -143,7 +146,7 @@ export class Edge {
 
   #welcome({ socket, connector, expiresMs }: Admitted): void {
     const { clock, log } = this.#options;
-    const session = new EdgeSession(socket, { clock });
+    const session = openEdgeLink(socket, { clock });
     const link: Link = { connector, session, expiresMs };
     this.#links.add(link);
     session.onClose(() => this.#registry.drop(link));

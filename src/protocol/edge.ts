@@ -3,8 +3,11 @@
 // stream (`POST /control`, lines of JSON-RPC both ways, a Peer on each end) and one CONNECT stream per visitor.
 import type { ErrorInfo } from '../core/errors.ts';
 
-/** ALPN of the connector's door: framing and version are chosen by it. This one is HTTP/2 with its roles reversed. */
-export const connectorAlpn = 'mcp-tunnel/1';
+/** ALPN of the connector's door: it says how the link is framed. `http2` is HTTP/2 with its roles reversed. */
+export const connectorAlpn = { http2: 'mcp-tunnel/1' } as const;
+
+/** How a link can be framed. */
+export type Framing = keyof typeof connectorAlpn;
 
 /** First labels under an edge's domain that are the edge's own. */
 export const doorLabels = { connect: 'connect', enroll: 'enroll' } as const;

@@ -5,7 +5,8 @@ import { Backoff } from '../core/backoff.ts';
 import { delay, type Clock, type Random } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { errorInfo, TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
-import { ConnectorSession, type ConnectorSessionOptions } from '../wire/connectorSession.ts';
+import { openConnectorLink } from '../wire/framings.ts';
+import type { ConnectorLink, ConnectorLinkOptions } from '../wire/link.ts';
 import { edgeRefusal } from './edgeRefusal.ts';
 
 export const redialBaseMs = 500;
@@ -33,7 +34,7 @@ export type ConnectorOptions = {
   run: string;
   /** `dialEdge`, bound to one edge. */
   dial: (signal: AbortSignal) => Promise<TLSSocket>;
-  onStream: ConnectorSessionOptions['onStream'];
+  onStream: ConnectorLinkOptions['onStream'];
   clock: Clock;
   random: Random;
   log: (message: string) => void;
@@ -54,7 +55,7 @@ export class Connector {
   readonly #stop = new AbortController();
   readonly #backoff: Backoff;
   #state: ConnectorState = { kind: 'connecting', attempt: 1 };
-  #session: ConnectorSession | undefined;
+  #session: ConnectorLink | undefined;
   #running: Promise<void> = Promise.resolve();
   #attempt = 1;
   #busySinceMs: number | undefined;
@@ -84,8 +85,8 @@ export class Connector {
     await this.#running;
   }
 
-  async #stayUp(first: ConnectorSession): Promise<void> {
-    for (let session: ConnectorSession | undefined = first; session;) {
+  async #stayUp(first: ConnectorLink): Promise<void> {
+    for (let session: ConnectorLink | undefined = first; session;) {
       const sinceMs = this.#options.clock.now();
       this.#become({ kind: 'connected', sinceMs });
       const reason = await new Promise<TunnelError>((resolve) => session?.onClose(resolve));
@@ -95,7 +96,7 @@ export class Connector {
   }
 
   /** A new link, or `undefined` when there will be none. */
-  async #redial(lost: TunnelError): Promise<ConnectorSession | undefined> {
+  async #redial(lost: TunnelError): Promise<ConnectorLink | undefined> {
     const { clock, log } = this.#options;
     let error: unknown = lost;
     this.#attempt = 0;
@@ -131,13 +132,13 @@ export class Connector {
     return this.#options.clock.now() - this.#busySinceMs < busyPatienceMs;
   }
 
-  async #connect(signal: AbortSignal): Promise<{ session: ConnectorSession; claimed: Claimed }> {
+  async #connect(signal: AbortSignal): Promise<{ session: ConnectorLink; claimed: Claimed }> {
     const { dial, clock, onStream } = this.#options;
     const socket = await dial(signal).catch((error: unknown) => {
       throw signal.aborted ? givenUp() : error;
     });
     if (socket.destroyed) throw new TunnelError('EDGE_UNREACHABLE', 'the edge closed the connection at once');
-    const session = new ConnectorSession(socket, { clock, onStream });
+    const session = openConnectorLink(socket, { clock, onStream });
     this.#session = session;
     const giveUp = (): void => void session.close();
     signal.addEventListener('abort', giveUp, { once: true });
@@ -155,7 +156,7 @@ export class Connector {
     }
   }
 
-  async #claim(session: ConnectorSession): Promise<Claimed> {
+  async #claim(session: ConnectorLink): Promise<Claimed> {
     const { label, instance, run } = this.#options;
     const control = await session.control;
     control.on('route/lost', ({ label: lost, error }) => {

@@ -4,7 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
-import { connectorAlpn } from '../protocol/edge.ts';
+import type { Framing } from '../protocol/edge.ts';
+import { alpnsOf, framingOf, knownFramings } from '../wire/framings.ts';
 import { openDoor, type CertificateTools } from './edgeDoor.ts';
 import type { EdgeIdentity } from './edgeIdentity.ts';
 
@@ -14,11 +15,13 @@ export type DialOptions = {
   mayDial: (identity: DialOptions['identity']) => void;
   certs: CertificateTools;
   clock: Clock;
+  /** How the link may be framed; absent means every way. The edge chooses. */
+  framings?: readonly Framing[];
 };
 
 /** Throws `DESTINATION_DENIED`, `CERTIFICATE_INVALID`, `EDGE_UNREACHABLE`, `EDGE_IDENTITY` or the signal's reason. */
 export async function dialEdge(
-  { identity, mayDial, certs, clock }: DialOptions,
+  { identity, mayDial, certs, clock, framings = knownFramings }: DialOptions,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   mayDial(identity);
@@ -30,7 +33,7 @@ export async function dialEdge(
   const socket = await openDoor({
     edge: { host: domain, port },
     door: 'connect',
-    alpn: [connectorAlpn],
+    alpn: alpnsOf(framings),
     client: { key, certificate },
     // A pin is proof enough; reading every public CA to no end would cost each dial 20 ms.
     ...(pin === undefined ? { trusted: serverCa === undefined ? [ca] : [ca, serverCa] } : { pin }),
@@ -40,7 +43,10 @@ export async function dialEdge(
     signal,
   });
   socket.on('error', () => {}); // 'close' follows, and whoever uses the link looks at that.
-  if (socket.alpnProtocol === connectorAlpn) return socket;
+  if (framingOf(socket) !== undefined) return socket;
   socket.destroy();
-  throw new TunnelError('EDGE_IDENTITY', `what answers for ${domain} does not speak ${connectorAlpn}: is it an edge?`);
+  throw new TunnelError(
+    'EDGE_IDENTITY',
+    `what answers for ${domain} does not speak ${alpnsOf(framings).join(' or ')}: is it an edge?`,
+  );
 }

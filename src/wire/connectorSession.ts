@@ -7,23 +7,15 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { controlPath, visitorHeader } from '../protocol/edge.ts';
 import { Peer } from '../protocol/peer.ts';
 import { watchHealth } from './health.ts';
-import type { ConnectorLink, ConnectorPeer, StreamHead } from './link.ts';
+import type { ConnectorLink, ConnectorLinkOptions, ConnectorPeer } from './link.ts';
 import { linePort } from './linePort.ts';
 import { refusalError } from './refusal.ts';
 import { linkWindowBytes, maxControlLineBytes, sessionOptions } from './windows.ts';
-
-export type ConnectorSessionOptions = {
-  clock: Clock;
-  /** A visitor: its inner TLS comes on the stream. */
-  onStream: (stream: Duplex, head: StreamHead) => void;
-};
 
 export class ConnectorSession implements ConnectorLink {
   readonly control: Promise<ConnectorPeer>;
@@ -34,7 +26,7 @@ export class ConnectorSession implements ConnectorLink {
   #peer: ConnectorPeer | undefined;
   #streams = 0;
 
-  constructor(socket: TLSSocket, { clock, onStream }: ConnectorSessionOptions) {
+  constructor(socket: TLSSocket, { clock, onStream }: ConnectorLinkOptions) {
     socket.setNoDelay(true);
     this.#socket = socket;
     this.#http = performServerHandshake(socket, { ...sessionOptions });
@@ -84,7 +76,7 @@ export class ConnectorSession implements ConnectorLink {
   #take(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    onStream: ConnectorSessionOptions['onStream'],
+    onStream: ConnectorLinkOptions['onStream'],
     onControl: (peer: ConnectorPeer) => void,
   ): void {
     stream.on('error', () => {}); // A visitor that left; 'close' follows.

@@ -3,12 +3,11 @@
 // about a thousand resets with GOAWAY, so a visitor that left is told by END_STREAM, and what still comes is thrown away.
 import { connect, constants, type ClientHttp2Session } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { controlPath, visitorHeader } from '../protocol/edge.ts';
 import { Peer } from '../protocol/peer.ts';
 import { watchHealth } from './health.ts';
-import type { EdgeLink, EdgePeer, StreamHead, VisitorStream } from './link.ts';
+import type { EdgeLink, EdgeLinkOptions, EdgePeer, StreamHead, VisitorStream } from './link.ts';
 import { linePort } from './linePort.ts';
 import { linkWindowBytes, maxControlLineBytes, maxStreamsPerLink, sessionOptions } from './windows.ts';
 
@@ -19,7 +18,7 @@ export class EdgeSession implements EdgeLink {
   readonly #ended: Promise<void>;
   readonly #streams = new Set<VisitorStream>();
 
-  constructor(socket: TLSSocket, { clock }: { clock: Clock }) {
+  constructor(socket: TLSSocket, { clock }: EdgeLinkOptions) {
     socket.setNoDelay(true);
     this.#socket = socket;
     this.#http = connect('https://connector', {

@@ -1,6 +1,7 @@
 // What a link between connector and edge is, whatever frames it: the ALPN of its TLS chooses the framing. The edge opens
 // one stream per visitor, the connector takes them, and one control conversation goes beside them.
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../core/clock.ts';
 import type { TunnelError } from '../core/errors.ts';
 import type { ConnectorControl, EdgeControl } from '../protocol/edge.ts';
 import type { Peer } from '../protocol/peer.ts';
@@ -17,6 +18,14 @@ export type VisitorStream = Duplex & { readonly rstCode: number };
 
 export type EdgePeer = Peer<EdgeControl, ConnectorControl>;
 export type ConnectorPeer = Peer<ConnectorControl, EdgeControl>;
+
+export type EdgeLinkOptions = { clock: Clock };
+
+export type ConnectorLinkOptions = {
+  clock: Clock;
+  /** A visitor: its inner TLS comes on the stream. */
+  onStream: (stream: Duplex, head: StreamHead) => void;
+};
 
 /** The edge's end. */
 export interface EdgeLink {

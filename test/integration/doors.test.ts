@@ -195,7 +195,7 @@ describe('the connectors’ door', () => {
       host: '127.0.0.1',
       servername: `connect.${domain}`,
       ca: here.state.authority.certificatePem,
-      ALPNProtocols: [connectorAlpn],
+      ALPNProtocols: [connectorAlpn.http2],
     });
     const text = await heard(socket);
     expect(text.startsWith('PRI * HTTP/2.0')).toBe(true);
@@ -203,7 +203,7 @@ describe('the connectors’ door', () => {
   });
 
   it.each<[string, ConnectionOptions]>([
-    ['TLS 1.2', { maxVersion: 'TLSv1.2', ALPNProtocols: [connectorAlpn] }],
+    ['TLS 1.2', { maxVersion: 'TLSv1.2', ALPNProtocols: [connectorAlpn.http2] }],
     ['another protocol', { ALPNProtocols: ['h2'] }],
     ['no protocol', {}],
   ])('hangs up on %s', async (_name, options) => {

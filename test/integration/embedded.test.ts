@@ -138,7 +138,7 @@ describe('somebody else on this machine', () => {
     const door = (servername: string, more: object) =>
       connectTls({ port, host: '127.0.0.1', servername, rejectUnauthorized: false, ...more });
 
-    const link = door('connect.tunnel.localhost', { ALPNProtocols: [connectorAlpn], key, cert: certificate });
+    const link = door('connect.tunnel.localhost', { ALPNProtocols: [connectorAlpn.http2], key, cert: certificate });
     const bytes: Buffer[] = [];
     link.on('data', (chunk: Buffer) => bytes.push(chunk)).on('error', () => {});
     await new Promise((resolve) => link.once('close', resolve));
