@@ -4,6 +4,7 @@ import type { Authority } from '../certs/authority.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { defaultEdgeLimits, type EdgeLimits } from '../edge/edgeLimits.ts';
+import { silentEdgeLog } from '../edge/edgeLog.ts';
 import { Edge, type EdgeOptions } from '../edge/edge.ts';
 import type { Carrier, CarrierOptions } from './carrier.ts';
 import { makeEmbeddedAuthority } from './embeddedAuthority.ts';
@@ -51,7 +52,7 @@ export function embeddedCarrier({ authority, caFile, clock, random }: EmbeddedCa
         anySni: hostname,
         limits,
         clock,
-        log: () => {}, // Its routes and visitors are this tunnel's own; what matters of them the connector tells.
+        log: silentEdgeLog, // Its routes and visitors are this tunnel's own; what matters of them the connector tells.
       });
       const { port } = edge;
       const { client, ca, pin } = own;

@@ -5,6 +5,7 @@ import { systemCode, TunnelError } from '../core/errors.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { Edge } from '../edge/edge.ts';
+import { EdgeLogger } from '../edge/edgeLog.ts';
 import { EdgeState } from '../edge/edgeState.ts';
 import { enrolmentHandler } from '../edge/enrolment.ts';
 import { serveControl } from '../helper/controlSocket.ts';
@@ -21,8 +22,9 @@ export async function edgeRun(context: CommandContext, options: EdgeRunOptions):
   const folder = edgeDataFolder(context, options.data);
   const server = await readServerCertificate(context, options);
   const domain = await domainOf(context, folder, options);
-  const log = (message: string): void => output.log({ text: message, style: 'dim' });
   const lifetime = new Lifetime();
+  const write = (line: string): void => output.log({ text: line, style: 'dim' });
+  const log = lifetime.add(new EdgeLogger({ clock, format: 'text', level: 'info', write }));
   try {
     const state = await EdgeState.load({ files, folder, domain, clock, ...(server ? { server } : {}) });
     const settings = { domain, port: options.listen.port };

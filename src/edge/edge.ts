@@ -9,6 +9,7 @@ import { openEdgeLink } from '../wire/framings.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import { makeEdgeCounters } from './edgeCounters.ts';
+import type { EdgeLog } from './edgeLog.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './edgeLimits.ts';
 import { EnrolDoor, type EnrolDoorOptions } from './enrolDoor.ts';
 import { HeldBytes } from './heldBytes.ts';
@@ -29,7 +30,7 @@ export type EdgeOptions = {
   alsoListen?: readonly string[];
   limits?: Partial<EdgeLimits>;
   clock: Clock;
-  log: (message: string) => void;
+  log: EdgeLog;
   /** `enrolmentHandler(state, …)`; without it there is no enrolment door. */
   enrolment?: EnrolDoorOptions['handler'];
   /** The hostname that visitors reach whatever they ask for, the doors aside. */
@@ -92,7 +93,10 @@ export class Edge {
       onConnector: (admitted) => this.#welcome(admitted),
       onRefused: (refusal, connector) => {
         counters.connectorsRefused += 1;
-        options.log(`connector ${connector ?? '(unknown)'} refused: ${refusal}`);
+        options.log.warn('connector-refused', `connector ${connector ?? '(unknown)'} refused: ${refusal}`, {
+          connector,
+          refusal,
+        });
       },
     });
     this.#enrolDoor = enrolment
@@ -126,7 +130,11 @@ export class Edge {
     const { state, listen, alsoListen, log } = this.#options;
     this.#lifetime.add(this.#visitors);
     this.#lifetime.add(this.#links);
-    this.#lifetime.add(state.watch((error) => log(`the edge's state cannot be read: ${errorInfo(error).message}`)));
+    this.#lifetime.add(
+      state.watch((error) =>
+        log.error('state-unreadable', `the edge's state cannot be read: ${errorInfo(error).message}`),
+      ),
+    );
     this.#lifetime.defer(state.onRevoked((connector) => this.#links.end(this.#links.of(connector), 'revoked')));
     this.#lifetime.defer(() => this.#review?.cancel());
     this.#reviewLater();
@@ -154,7 +162,7 @@ export class Edge {
       const { hostname } = await this.#registry.claim(link, wanted).catch((error: unknown) => {
         throw this.#shareable(error);
       });
-      log(`${hostname} is served by connector ${connector}`);
+      log.info('route-served', `${hostname} is served by connector ${connector}`, { hostname, connector });
       return { hostname, port: this.#port };
     });
     session.control.handle('route/release', (wanted) => {
@@ -167,7 +175,7 @@ export class Edge {
   /** A refusal as it is; of a fault of the edge's own, which may name its files, the connector hears only that. */
   #shareable(error: unknown): unknown {
     if (error instanceof TunnelError && refusals.has(error.code)) return error;
-    this.#options.log(`a name could not be claimed: ${errorInfo(error).message}`);
+    this.#options.log.error('claim-failed', `a name could not be claimed: ${errorInfo(error).message}`);
     return new TunnelError('INTERNAL', 'the edge could not note the name: its log says why', { retryable: true });
   }
 
@@ -185,7 +193,7 @@ export class Edge {
         'its certificate has expired',
       );
       state.touchLabels(this.#registry.list().map((route) => route.label)).catch((error: unknown) => {
-        log(`the names in use could not be noted: ${errorInfo(error).message}`);
+        log.error('state-unwritable', `the names in use could not be noted: ${errorInfo(error).message}`);
       });
       if (!this.#lifetime.closed) this.#reviewLater();
     });

@@ -8,6 +8,7 @@ import { maxCsrLength, readCsr } from '../certs/csr.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorInfo, TunnelError, type ErrorInfo } from '../core/errors.ts';
 import { enrolPath, type EnrolResponse } from '../protocol/edge.ts';
+import type { EdgeLog } from './edgeLog.ts';
 import { connectorDays, type EdgeState } from './edgeState.ts';
 
 /** A request has about 500 bytes. */
@@ -17,7 +18,7 @@ export const enrolBodyMs = 10_000;
 
 const requestSchema = z.object({ token: z.string().max(200), csr: z.string().max(maxCsrLength) });
 
-export type EnrolmentOptions = { clock: Clock; log: (message: string) => void };
+export type EnrolmentOptions = { clock: Clock; log: EdgeLog };
 export type EnrolmentHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Never throws; every fault becomes an answer. */
@@ -45,7 +46,7 @@ async function enrol(
   const { connector } = await state.spendToken(token);
   const certificate = state.authority.issueClient({ uri: connectorUri(connector), publicKey, days: connectorDays });
 
-  log(`connector ${connector} enrolled`);
+  log.info('connector-enrolled', `connector ${connector} enrolled`, { connector });
   const expiresMs = Date.parse(new X509Certificate(certificate).validTo);
   return { connector, certificate, ca: state.authority.certificatePem, domain: state.domain, expiresMs };
 }
@@ -92,11 +93,11 @@ function parseRequest(body: string): z.infer<typeof requestSchema> {
   }
 }
 
-function refuse(response: ServerResponse, error: unknown, log: (message: string) => void): void {
+function refuse(response: ServerResponse, error: unknown, log: EdgeLog): void {
   const status = statusOf(error);
   if (status < 500) return send(response, status, { error: errorInfo(error) });
   // The reason names files of the edge: it is for whoever runs it.
-  log(`enrolment failed: ${errorInfo(error).message}`);
+  log.error('enrolment-failed', `enrolment failed: ${errorInfo(error).message}`);
   const hidden: ErrorInfo = {
     code: 'INTERNAL',
     message: 'the edge could not enroll: its log says why',

@@ -1,6 +1,7 @@
 // The links that connectors hold to this edge now, and the end of those that may no longer be: revoked, or with a
 // certificate that has run out meanwhile.
 import type { EdgeLink } from '../wire/link.ts';
+import type { EdgeLog } from './edgeLog.ts';
 
 /** A live link and the identity its certificate proved. */
 export type Link = {
@@ -12,9 +13,9 @@ export type Link = {
 
 export class Links {
   readonly #links = new Set<Link>();
-  readonly #log: (message: string) => void;
+  readonly #log: EdgeLog;
 
-  constructor(log: (message: string) => void) {
+  constructor(log: EdgeLog) {
     this.#log = log;
   }
 
@@ -34,7 +35,7 @@ export class Links {
   /** Cuts them off, visitors included. */
   end(links: readonly Link[], why: string): void {
     for (const { session, connector } of links) {
-      this.#log(`connector ${connector} was cut off: ${why}`);
+      this.#log.warn('connector-cut-off', `connector ${connector} was cut off: ${why}`, { connector, why });
       void session.close();
     }
   }

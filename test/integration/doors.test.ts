@@ -11,6 +11,7 @@ import { connectorUri } from '../../src/certs/connectorId.ts';
 import { makeKeyPair } from '../../src/certs/keyPair.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { EdgeOptions } from '../../src/edge/edge.ts';
+import { silentEdgeLog } from '../../src/edge/edgeLog.ts';
 import { enrolmentHandler } from '../../src/edge/enrolment.ts';
 import { connectorAlpn } from '../../src/protocol/edge.ts';
 import type { EdgeIdentity } from '../../src/tunnel/edgeIdentity.ts';
@@ -315,8 +316,8 @@ describe('the enrolment door', () => {
 });
 
 async function withEnrolment(here: World): ReturnType<typeof startEdge> {
-  const enrolment = enrolmentHandler(here.state, { clock: here.clock, log: () => {} });
-  const edge = await startEdge(here.state, { clock: here.clock, log: () => {}, enrolment });
+  const enrolment = enrolmentHandler(here.state, { clock: here.clock, log: silentEdgeLog });
+  const edge = await startEdge(here.state, { clock: here.clock, log: silentEdgeLog, enrolment });
   onTestFinished(() => edge.close());
   return edge;
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CarrierState, OpenCarrier, Serve } from '../../src/carriers/carrier.ts';
 import { TunnelError } from '../../src/core/errors.ts';
+import { silentEdgeLog } from '../../src/edge/edgeLog.ts';
 import { callHttp1, collect, connectAgent, openHttp1, type Target } from '../support/agents.ts';
 import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
 import { aWorld, enrolled, openTunnel, startEdge, type World } from '../support/relay.ts';
@@ -133,7 +134,7 @@ describe('a link that is cut', () => {
     await until(() => attempts.length >= 4);
     expect(attempts.slice(0, 4)).toEqual([1, 2, 3, 4]);
 
-    await startEdge(here.state, { clock: here.clock, log: () => {}, listen: { host: '127.0.0.1', port } });
+    await startEdge(here.state, { clock: here.clock, log: silentEdgeLog, listen: { host: '127.0.0.1', port } });
     await until(() => open.state.kind === 'connected');
     const answer = await callHttp1({ ...targetOf(here, open.hostname), port });
     expect(answer.body.toString()).toBe('hello');

@@ -9,7 +9,9 @@ import type { Clock } from '../../src/core/clock.ts';
 import { Edge, type EdgeOptions } from '../../src/edge/edge.ts';
 import { EdgeState } from '../../src/edge/edgeState.ts';
 import type { EdgeIdentity } from '../../src/tunnel/edgeIdentity.ts';
+import type { EdgeLog } from '../../src/edge/edgeLog.ts';
 import { anAuthority } from './certs.ts';
+import { recordingLog } from './edgeLogs.ts';
 import { CountingClock } from './leaks.ts';
 import { MemoryFiles } from './memoryFiles.ts';
 
@@ -27,13 +29,13 @@ export type World = {
 export async function aWorld(options: Partial<EdgeOptions> = {}, clock = new CountingClock()): Promise<World> {
   const log: string[] = [];
   const state = await EdgeState.load({ files: new MemoryFiles(), folder: '/edge', domain, clock });
-  const edge = await startEdge(state, { clock, log: (line) => void log.push(line), ...options });
+  const edge = await startEdge(state, { clock, log: recordingLog(log), ...options });
   return { edge, state, clock, log, authority: await anAuthority({ commonName: 'Local CA' }) };
 }
 
 export async function startEdge(
   state: EdgeState,
-  options: Partial<EdgeOptions> & { clock: Clock; log: (line: string) => void },
+  options: Partial<EdgeOptions> & { clock: Clock; log: EdgeLog },
 ): Promise<Edge> {
   const edge = await Edge.start({ state, domain, listen: { host: '127.0.0.1', port: 0 }, ...options });
   onTestFinished(() => edge.close());

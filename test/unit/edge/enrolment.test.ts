@@ -9,6 +9,7 @@ import { connectorDays, EdgeState } from '../../../src/edge/edgeState.ts';
 import { enrolBodyMs, enrolmentHandler, maxEnrolBytes } from '../../../src/edge/enrolment.ts';
 import type { EnrolResponse } from '../../../src/protocol/edge.ts';
 import { openEnrolmentDoor } from '../../support/enrolmentDoor.ts';
+import { recordingLog } from '../../support/edgeLogs.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
 
@@ -21,7 +22,7 @@ async function anEdge() {
   const clock = new FakeClock();
   const state = await EdgeState.load({ files, folder: '/edge', domain: 'edge.example.com', clock });
   const logged: string[] = [];
-  const door = await openEnrolmentDoor(enrolmentHandler(state, { clock, log: (line) => logged.push(line) }));
+  const door = await openEnrolmentDoor(enrolmentHandler(state, { clock, log: recordingLog(logged) }));
   const { token } = await state.mintToken({ labels: ['dev-*'] });
   const origin = `http://127.0.0.1:${door.port}`;
   const post = async (body: string): Promise<{ status: number; answer: unknown }> => {

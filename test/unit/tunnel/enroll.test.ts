@@ -6,6 +6,7 @@ import { certificateTools } from '../../../src/certs/certificateTools.ts';
 import { makeKeyPair } from '../../../src/certs/keyPair.ts';
 import { TunnelError } from '../../../src/core/errors.ts';
 import { systemClock } from '../../../src/core/clock.ts';
+import { silentEdgeLog } from '../../../src/edge/edgeLog.ts';
 import { EdgeState } from '../../../src/edge/edgeState.ts';
 import { enrolmentHandler } from '../../../src/edge/enrolment.ts';
 import { loadEdgeIdentity } from '../../../src/tunnel/edgeIdentity.ts';
@@ -22,7 +23,7 @@ const path = join('/edges', `${domain}.json`);
 async function aWorld(handler?: RequestListener, shown?: { keyPem: string; certificatePem: string }) {
   const state = await EdgeState.load({ files: new MemoryFiles(), folder: '/edge', domain, clock: systemClock });
   const { token } = await state.mintToken();
-  const real = enrolmentHandler(state, { clock: systemClock, log: () => {} });
+  const real = enrolmentHandler(state, { clock: systemClock, log: silentEdgeLog });
   const door = await openEnrolmentDoor(handler ?? real, shown ?? state.serverIdentity());
   const files = new MemoryFiles();
   const dialled: object[] = [];
