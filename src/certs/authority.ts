@@ -70,7 +70,18 @@ export class Authority {
     return this.#issue('client', 'MCP Tunnel connector', [{ kind: 'uri', uri }], publicKey, days);
   }
 
-  #issue(kind: 'server' | 'client', commonName: string, names: AltName[], publicKey: KeyObject, days: number): string {
+  /** A certificate by which one node of an edge, `uri`, knows another, whichever of them dials. */
+  issueNode({ uri, publicKey, days }: { uri: string; publicKey: KeyObject; days: number }): string {
+    return this.#issue('node', 'MCP Tunnel node', [{ kind: 'uri', uri }], publicKey, days);
+  }
+
+  #issue(
+    kind: 'server' | 'client' | 'node',
+    commonName: string,
+    names: AltName[],
+    publicKey: KeyObject,
+    days: number,
+  ): string {
     const now = this.#clock.now();
     const notAfterMs = Math.min(now + days * dayMs, Date.parse(this.certificate.validTo));
     const validity = { notBeforeMs: now - clockSkewMs, notAfterMs };

@@ -52,7 +52,7 @@ type Common = { commonName: string; publicKey: KeyObject; notBeforeMs: number; n
 export type CertificateSpec = Common &
   (
     | { kind: 'authority'; permitted?: PermittedNames }
-    | { kind: 'server' | 'client'; names: readonly AltName[]; issuer: X509Certificate }
+    | { kind: 'server' | 'client' | 'node'; names: readonly AltName[]; issuer: X509Certificate }
   );
 
 /** The signed certificate as PEM. `key` is the issuer's private key; an authority's own for itself. */
@@ -108,6 +108,13 @@ function issuerOf(certificate: X509Certificate): { name: Der; key: KeyObject } {
 /** 128 random bits, positive, at most 20 bytes (RFC 5280 §4.1.2.2). */
 const serialNumber = (): Buffer => Buffer.concat([Buffer.from([0x01]), randomBytes(16)]);
 
+/** A node of an edge is dialled by other nodes and dials them. */
+const usesOf = {
+  server: [oids.serverAuth],
+  client: [oids.clientAuth],
+  node: [oids.serverAuth, oids.clientAuth],
+} as const;
+
 function extensions(spec: CertificateSpec, issuerKey: KeyObject): Der[] {
   const identifiers = [
     extension('subjectKeyIdentifier', false, octets(keyIdentifier(spec.publicKey))),
@@ -124,7 +131,7 @@ function extensions(spec: CertificateSpec, issuerKey: KeyObject): Der[] {
   return [
     extension('basicConstraints', true, sequence()),
     extension('keyUsage', true, bits(Buffer.from([0b1000_0000]), 7)), // digitalSignature
-    extension('extendedKeyUsage', false, sequence(oid(spec.kind === 'server' ? oids.serverAuth : oids.clientAuth))),
+    extension('extendedKeyUsage', false, sequence(...usesOf[spec.kind].map(oid))),
     extension('subjectAltName', false, subjectAltName(spec.names)),
     ...identifiers,
   ];
