@@ -4,7 +4,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { ErrorInfo } from '../core/errors.ts';
-import type { Privacy } from '../protocol/control.ts';
+import type { CertificateInfo, Privacy } from '../protocol/control.ts';
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -38,12 +38,15 @@ export interface OpenCarrier {
   readonly hostname: string;
   readonly url: string;
   readonly loopbackUrl?: string;
-  /** PEM file of a CA that a client must trust; absent where a public CA signed. */
-  readonly caFile?: string;
+  /** PEM file of a CA that a client must trust; absent where another CA signed than the local one. */
+  readonly caFile?: string | undefined;
+  /** What agents see, where TLS ends in this process. */
+  readonly certificate?: CertificateInfo;
   /** Loopback port to keep with the tunnel. */
   readonly port?: number;
   readonly state: CarrierState;
   onState(listener: (state: CarrierState) => void): () => void;
+  onCertificate?(listener: () => void): () => void;
   close(): Promise<void>;
 }
 

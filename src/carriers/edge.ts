@@ -4,7 +4,7 @@ import type { Clock, Random } from '../core/clock.ts';
 import { formatHostPort } from '../core/hostname.ts';
 import type { EdgeIdentity } from '../tunnel/edgeIdentity.ts';
 import type { Carrier } from './carrier.ts';
-import { InnerCertificate } from './innerCertificate.ts';
+import { LocalCertificate } from './localCertificate.ts';
 import { RelayedTunnel } from './relayedTunnel.ts';
 
 export type EdgeCarrierOptions = {
@@ -27,7 +27,7 @@ export function edgeCarrier({ identity, authority, caFile, clock, random }: Edge
       const tunnel = new RelayedTunnel({
         kind: 'edge',
         open: options,
-        certificate: await InnerCertificate.create({ authority, names: [hostname], clock }),
+        certificate: await LocalCertificate.create({ authority, names: [hostname], clock }),
         identity,
         // The identity of this dial: the machine may have been enrolled anew since the last one. Where it holds an
         // address to connect to, that must be allowed as well as the name.

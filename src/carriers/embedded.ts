@@ -8,7 +8,7 @@ import { silentEdgeLog } from '../edge/edgeLog.ts';
 import { Edge, type EdgeOptions } from '../edge/edge.ts';
 import type { Carrier, CarrierOptions } from './carrier.ts';
 import { makeEmbeddedAuthority } from './embeddedAuthority.ts';
-import { InnerCertificate } from './innerCertificate.ts';
+import { LocalCertificate } from './localCertificate.ts';
 import { RelayedTunnel } from './relayedTunnel.ts';
 
 /** Names below `localhost` are this machine (RFC 6761 §6.3). */
@@ -44,7 +44,7 @@ export function embeddedCarrier({ authority, caFile, clock, random }: EmbeddedCa
       const hostnames = [hostname, ...loopbackNames];
       const [own, certificate] = await Promise.all([
         makeEmbeddedAuthority({ domain: embeddedDomain, label, clock }),
-        InnerCertificate.create({ authority, names: hostnames, clock }),
+        LocalCertificate.create({ authority, names: hostnames, clock }),
       ]);
       const edge = await startEdge(options, {
         state: own.state,

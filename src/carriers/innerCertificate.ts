@@ -1,56 +1,47 @@
-// The certificate that agents see at a tunnel: signed by the local CA, with a key that never leaves this process.
-// It is made anew when two thirds of its life are over, without anybody noticing.
+// The certificate that agents see at a tunnel, whoever signed it: the local CA (`localCertificate.ts`), a CA that speaks
+// ACME (`acmeCertificate.ts`), or one that the user brought along (`ownCertificate.ts`).
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import type { Authority } from '../certs/authority.ts';
-import { makeKeyPair, type KeyPair } from '../certs/keyPair.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Unsubscribe } from '../core/emitter.ts';
+import type { CertificateInfo } from '../protocol/control.ts';
 
-export const innerDays = 30;
-const renewAfterMs = (innerDays * 86_400_000 * 2) / 3;
-
-export type InnerCertificateOptions = { authority: Authority; names: readonly string[]; clock: Clock };
-
-export class InnerCertificate {
-  readonly #options: InnerCertificateOptions;
-  readonly #key: KeyPair;
-  /** Shown now, until it is renewed. */
-  #certificate: string;
-  /** By the authorities of clients; the plain one, and those of the last other set. */
-  #contexts = new Map<string, SecureContext>();
-  #renewAtMs: number;
-
-  /** Throws `CERTIFICATE_INVALID` when the local CA may not vouch for one of the names. */
-  static async create(options: InnerCertificateOptions): Promise<InnerCertificate> {
-    return new InnerCertificate(options, await makeKeyPair());
-  }
-
-  private constructor(options: InnerCertificateOptions, key: KeyPair) {
-    this.#options = options;
-    this.#key = key;
-    this.#certificate = this.#issue();
-    this.#renewAtMs = options.clock.now() + renewAfterMs;
-  }
-
+export interface InnerCertificate {
   /** For the next connection; clients are asked for a certificate of one of the authorities (PEM), and of no other. */
-  readonly context = (clientAuthorities: readonly string[] = []): SecureContext => {
-    const now = this.#options.clock.now();
-    if (now >= this.#renewAtMs) {
-      this.#certificate = this.#issue();
-      this.#contexts.clear();
-      this.#renewAtMs = now + renewAfterMs;
-    }
+  readonly context: (clientAuthorities?: readonly string[]) => SecureContext;
+  /** What is shown now. */
+  readonly info: CertificateInfo;
+  onChange(listener: () => void): Unsubscribe;
+  /** The tunnel is up: a CA that looks at the name from outside finds us. `isUp` tells whether that still holds. */
+  start?(isUp: () => boolean): void;
+  /** A CA looks just now whether the name is ours (TLS-ALPN-01), and what it is shown for it. */
+  readonly isChallenged?: boolean;
+  challenge?(serverName: string): SecureContext | undefined;
+  close(): void | Promise<void>;
+}
+
+/** One key and chain, as TLS takes them: the plain context, and that for the last other set of client authorities. */
+export class ContextShelf {
+  readonly #key: string;
+  readonly #chain: string;
+  readonly #contexts = new Map<string, SecureContext>();
+
+  constructor(keyPem: string, chainPem: string) {
+    this.#key = keyPem;
+    this.#chain = chainPem;
+  }
+
+  context(clientAuthorities: readonly string[]): SecureContext {
     const key = clientAuthorities.join('\n');
     const context = this.#contexts.get(key) ?? this.#make(clientAuthorities);
     for (const known of this.#contexts.keys()) if (known !== '' && known !== key) this.#contexts.delete(known);
     this.#contexts.set(key, context);
     return context;
-  };
+  }
 
   #make(clientAuthorities: readonly string[]): SecureContext {
     return createSecureContext({
-      key: this.#key.privateKeyPem,
-      cert: this.#certificate,
+      key: this.#key,
+      cert: this.#chain,
       minVersion: 'TLSv1.2',
       // A resumed session would bring the client's certificate without those that lead to its authority, and the verdict
       // of another day: who has one shows it at each connection.
@@ -58,10 +49,5 @@ export class InnerCertificate {
         ? { ca: [...clientAuthorities], secureOptions: constants.SSL_OP_NO_TICKET }
         : {}),
     });
-  }
-
-  #issue(): string {
-    const { authority, names } = this.#options;
-    return authority.issueServer({ names, publicKey: this.#key.publicKey, days: innerDays });
   }
 }

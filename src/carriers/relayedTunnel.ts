@@ -8,6 +8,7 @@ import { Connector } from '../tunnel/connector.ts';
 import { dialEdge, type DialOptions } from '../tunnel/dialEdge.ts';
 import { InnerTls } from '../tunnel/innerTls.ts';
 import type { CarrierOptions, CarrierState, OpenCarrier } from './carrier.ts';
+import { ChallengeDoor } from './challengeDoor.ts';
 import type { InnerCertificate } from './innerCertificate.ts';
 
 export type RelayedTunnelOptions = {
@@ -29,9 +30,11 @@ export type Shown = Pick<OpenCarrier, 'hostname' | 'url' | 'loopbackUrl' | 'caFi
 export class RelayedTunnel {
   readonly #lifetime = new Lifetime();
   readonly #connector: Connector;
+  readonly #certificate: InnerCertificate;
 
   constructor({ kind, open, certificate, identity, mayDial, hostnames, clock, random }: RelayedTunnelOptions) {
     const { label, instance, serve, clientAuthorities, log } = open;
+    this.#certificate = this.#lifetime.add(certificate);
     const inner = this.#lifetime.add(
       new InnerTls({
         context: certificate.context,
@@ -40,6 +43,14 @@ export class RelayedTunnel {
           serve(request, response, { carrier: kind, visitor, hostnames, clientChain }),
         clock,
         onSilentLeave: silentLeaveLog(log, clock),
+      }),
+    );
+    const door = this.#lifetime.add(
+      new ChallengeDoor({
+        challenge: (serverName) => certificate.challenge?.(serverName),
+        isPending: () => certificate.isChallenged ?? false,
+        accept: (stream, visitor) => inner.accept(stream, visitor),
+        clock,
       }),
     );
     this.#connector = this.#lifetime.add(
@@ -52,7 +63,7 @@ export class RelayedTunnel {
         log,
         dial: async (signal) =>
           dialEdge({ identity: await identity(), mayDial, certs: certificateTools, clock }, signal),
-        onStream: (stream, { visitor }) => inner.accept(stream, visitor),
+        onStream: (stream, { visitor }) => door.take(stream, visitor),
       }),
     );
   }
@@ -61,6 +72,7 @@ export class RelayedTunnel {
   async start(signal: AbortSignal): Promise<void> {
     try {
       await this.#connector.start(signal);
+      this.#certificate.start?.(() => this.#connector.state.kind === 'connected');
     } catch (error) {
       await this.#lifetime.close();
       throw error;
@@ -74,8 +86,17 @@ export class RelayedTunnel {
   /** As an open carrier; closing it closes `alsoClose` after this tunnel. */
   shownAs(shown: Shown, alsoClose?: { close(): Promise<void> }): OpenCarrier {
     const connector = this.#connector;
+    const certificate = this.#certificate;
+    const { caFile, ...rest } = shown;
     return {
-      ...shown,
+      ...rest,
+      get caFile() {
+        return certificate.info.kind === 'local' ? caFile : undefined;
+      },
+      get certificate() {
+        return certificate.info;
+      },
+      onCertificate: (listener) => certificate.onChange(listener),
       get state() {
         return connector.state;
       },

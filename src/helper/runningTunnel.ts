@@ -135,6 +135,8 @@ export class RunningTunnel {
       this.#door?.announce(publicUrls(this.#carrier));
       this.#gateway.announce(publicUrls(this.#carrier));
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
+      const stop = this.#carrier.onCertificate?.(() => this.#changed.emit());
+      if (stop) this.#lifetime.defer(stop);
       this.#become(tunnelState(this.#carrier.state));
     } catch (cause) {
       const message = 'the tunnel was closed while it was being opened';
@@ -186,6 +188,7 @@ export class RunningTunnel {
       ...(way ? { hostname: way.hostname, url: way.url } : {}),
       ...(way?.loopbackUrl === undefined ? {} : { loopbackUrl: way.loopbackUrl }),
       ...(way?.caFile === undefined ? {} : { caFile: way.caFile }),
+      ...(way?.certificate === undefined ? {} : { certificate: way.certificate }),
       ...(this.desk ? { pairAttempts: this.desk.attempts } : {}),
       ...(pairing ? { pairing } : {}),
     };

@@ -65,6 +65,34 @@ export type PairingWindow = { untilMs: number; pending?: PendingPairing };
 
 export type PairingOutcome = 'approved' | 'denied' | 'wrong-number' | 'abandoned' | 'closed';
 
+/**
+ * The certificate that agents see at a tunnel: signed by this machine's own authority, by one that speaks ACME, or
+ * brought along by the user.
+ */
+export type CertificateInfo = {
+  kind: 'local' | 'acme' | 'own';
+  expiresMs: number;
+  /** What a person should know of it; it may hold words of the authority, made printable. */
+  warning?: string;
+  /** URI of the account at the authority, which a CAA record can name (RFC 8657). */
+  account?: string;
+};
+
+/** Which one is asked for; this machine's own authority signs where nobody asks. */
+export type WantedCertificate =
+  | {
+      kind: 'acme';
+      /** URL of the authority's directory (RFC 8555 §7.1.1). */
+      directory: string;
+      /** A person agreed to the authority's terms of service. */
+      agreedToTerms?: boolean;
+      /** Where the authority may write to. */
+      email?: string;
+      /** PEM file of the CA that signed the ACME server's own certificate, where it is not a public one. */
+      caFile?: string;
+    }
+  | { kind: 'own'; certificateFile: string; keyFile: string };
+
 export type TunnelInfo = {
   id: string;
   server: { id: string; name: string; kind: 'stdio' | 'http' };
@@ -78,6 +106,7 @@ export type TunnelInfo = {
   loopbackUrl?: string;
   /** PEM file of the CA that signed the tunnel's certificate, when it is not a public one. */
   caFile?: string;
+  certificate?: CertificateInfo;
   openedMs: number;
   /** Last answer that came through the public name, of any agent. */
   lastExchangeMs?: number;
@@ -117,6 +146,8 @@ export type OpenTunnel = {
   grant: { name: string; scope: GrantScope; expiresMs: number } | { none: true };
   /** How a stdio server is run. */
   run?: ServerRun;
+  /** `kept`: as it was asked for when this server was last exposed under this name. */
+  certificate?: WantedCertificate | { kind: 'kept' };
   /** Hash of the launch plan that a person agreed to; else an earlier agreement must exist. */
   consent?: string;
   /** `oauth`: agents that cannot be given a token may ask to be let in, by OAuth 2.1; so they may after `pair/open`. */

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import type { AuditEvent } from '../../src/audit/auditEvent.ts';
 import type { AuditLog } from '../../src/audit/auditLog.ts';
-import { InnerCertificate } from '../../src/carriers/innerCertificate.ts';
+import { LocalCertificate } from '../../src/carriers/localCertificate.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { Emitter } from '../../src/core/emitter.ts';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.ts';
@@ -185,7 +185,7 @@ function idOf({ id }: ExchangeRow): string {
 async function listen(clientAuthorities: Gateway['clientAuthorities'], handle: Gateway['handle']): Promise<Target> {
   const authority = await anAuthority();
   const hostnames = [hostname, 'localhost', '127.0.0.1', '::1'];
-  const certificate = await InnerCertificate.create({ authority, names: hostnames, clock: new CountingClock() });
+  const certificate = await LocalCertificate.create({ authority, names: hostnames, clock: new CountingClock() });
   const inner = new InnerTls({
     context: certificate.context,
     clientAuthorities,

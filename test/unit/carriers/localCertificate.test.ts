@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type SecureContext } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { InnerCertificate, innerDays } from '../../../src/carriers/innerCertificate.ts';
+import { innerDays, LocalCertificate } from '../../../src/carriers/localCertificate.ts';
 import { anAuthority } from '../../support/certs.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 
@@ -24,7 +24,7 @@ describe('the certificate that agents see', () => {
     const clock = new FakeClock(Date.now());
     const authority = await anAuthority({ clock });
     const names = ['a.tunnel.localhost', 'localhost', '127.0.0.1', '::1'];
-    const certificate = await InnerCertificate.create({ authority, names, clock });
+    const certificate = await LocalCertificate.create({ authority, names, clock });
     const seen = await shown(certificate.context(), authority.certificatePem, 'a.tunnel.localhost');
     for (const name of ['a.tunnel.localhost', 'localhost']) expect(seen.checkHost(name)).toBe(name);
     for (const address of ['127.0.0.1', '::1']) expect(seen.checkIP(address)).toBe(address);
@@ -34,7 +34,7 @@ describe('the certificate that agents see', () => {
   it('is made anew with the same key before it grows old, and only then', async () => {
     const clock = new FakeClock(Date.now());
     const authority = await anAuthority({ clock });
-    const certificate = await InnerCertificate.create({ authority, names: ['a.tunnel.localhost'], clock });
+    const certificate = await LocalCertificate.create({ authority, names: ['a.tunnel.localhost'], clock });
     const first = certificate.context();
     clock.advance((innerDays / 2) * 86_400_000);
     expect(certificate.context()).toBe(first);
@@ -49,7 +49,7 @@ describe('the certificate that agents see', () => {
   it('cannot be made for names that the CA may not vouch for', async () => {
     const clock = new FakeClock();
     const authority = await anAuthority({ clock, permitted: { dns: ['localhost'], ip: [] } });
-    const foreign = InnerCertificate.create({ authority, names: ['a.example'], clock });
+    const foreign = LocalCertificate.create({ authority, names: ['a.example'], clock });
     await expect(foreign).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID' });
   });
 });
