@@ -48,6 +48,10 @@ export async function makeEmbeddedAuthority(options: {
       serverIdentity: () => ({ keyPem: serverKey.privateKeyPem, certificatePem }),
       isRevoked: (id) => id !== connector,
       onRevoked: () => () => {},
+      certifiedUntilMs: () => Infinity,
+      noteRenewal: async () => ({ expiresMs: clock.now() + days * 86_400_000 }),
+      ownerOf: (wanted) => (wanted === label ? connector : undefined),
+      onMoved: () => () => {},
       async claimLabel(wanted, id) {
         if (id === connector && wanted === label) return;
         throw new TunnelError('ROUTE_DENIED', `this edge serves ${label}.${domain} only`);

@@ -1,27 +1,19 @@
-// What an edge remembers, as one JSON file: unspent tokens, connectors, who owns which label. Read strictly: an edge
-// that cannot read its own file refuses to run rather than forget who owns what.
+// What an edge remembers, as one JSON file. Read strictly: an edge that cannot read its own file refuses to run rather
+// than forget who owns what.
 import { z } from 'zod';
 import { TunnelError } from '../core/errors.ts';
-import { isConnectorId } from '../certs/connectorId.ts';
+import { claimSchema, connectorSchema, tokenSchema } from './edgeRecords.ts';
 
 export const edgeFile = 'edge.json';
 
-const ms = z.number().int().nonnegative();
-const connectorId = z.string().refine(isConnectorId, 'not a connector id');
-const labels = z.array(z.string()).optional();
-
 const schema = z.strictObject({
   version: z.literal(1),
-  tokens: z.array(z.strictObject({ digest: z.string().regex(/^[0-9a-f]{64}$/), labels, expiresMs: ms })),
-  connectors: z.array(
-    z.strictObject({ id: connectorId, labels, enrolledMs: ms, expiresMs: ms, revokedMs: ms.optional() }),
-  ),
-  claims: z.array(z.strictObject({ label: z.string(), connector: connectorId, claimedMs: ms, usedMs: ms })),
+  tokens: z.array(tokenSchema),
+  connectors: z.array(connectorSchema),
+  claims: z.array(claimSchema),
 });
 
 export type EdgeFile = z.infer<typeof schema>;
-export type ConnectorRecord = EdgeFile['connectors'][number];
-export type Claim = EdgeFile['claims'][number];
 
 /** Throws `CONFIG_INVALID` naming the file and the place in it. */
 export function parseEdgeFile(text: string | undefined, path: string): EdgeFile {

@@ -1,5 +1,6 @@
-// What an edge remembers over restarts: its certificate authority and server key, enrolment tokens, connectors, and who
-// owns which label. Other processes (`edge token`, `edge revoke`) change the same files while the edge runs.
+// What an edge remembers over restarts, in its own files: its certificate authority and server key, enrolment tokens,
+// connectors, and who owns which label. Other processes (`edge token`, `edge revoke`) change the same files while the
+// edge runs.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Authority } from '../certs/authority.ts';
@@ -7,34 +8,33 @@ import type { Clock } from '../core/clock.ts';
 import { Emitter, type Unsubscribe } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
-import { labelProblem } from '../core/hostname.ts';
 import type { Closable } from '../core/lifetime.ts';
-import { edgeFile, parseEdgeFile, printEdgeFile, type Claim, type ConnectorRecord, type EdgeFile } from './edgeFile.ts';
-import type { EdgeAuthority } from './edgeAuthority.ts';
-import { findByToken, isEnrolmentToken, makeEnrolmentToken, tokenDigest } from './enrolmentToken.ts';
-import { checkScope, isInScope } from './labelScope.ts';
+import { connectorDays, enrolled, isForgotten, maxConnectors, renewed } from './connectorRules.ts';
+import type { EdgeStore } from './edgeAuthority.ts';
+import { edgeFile, parseEdgeFile, printEdgeFile, type EdgeFile } from './edgeFile.ts';
+import type { Claim, ConnectorRecord, TokenRecord } from './edgeRecords.ts';
+import { findByToken } from './enrolmentToken.ts';
+import { claimed, isAlive, isStale, releasable, transferred } from './labelRules.ts';
 import {
   broughtServerIdentity,
   ownServerIdentity,
   type ServerCertificate,
   type ServerIdentity,
 } from './serverIdentity.ts';
+import {
+  checkEnrollable,
+  checkSpendable,
+  makeToken,
+  maxUnspentTokens,
+  tokenId,
+  unknownConnector,
+} from './tokenRules.ts';
+import type { TokenWish } from './tokenRules.ts';
 
 const dayMs = 86_400_000;
 
-export const defaultTokenMs = 3_600_000;
-/** A connector's certificate. Nothing renews it by itself yet; a revocation takes effect at once, whatever its age. */
-export const connectorDays = 365;
-/** A claim that nobody used for so long is free again; so is what is known of a connector after its certificate. */
-export const unusedClaimMs = 90 * dayMs;
-/** At these numbers the edge refuses with `LIMIT`; nothing that is there is pushed out. */
-export const maxUnspentTokens = 1_000;
-export const maxConnectors = 10_000;
-export const maxLabelsPerConnector = 64;
-/** How late the edge hears of what another process changed. */
-export const refreshMs = 1_000;
-/** How exact `usedMs` is: a claim in daily use costs one write a day. */
-const useGrainMs = dayMs;
+/** How late the edge hears of what another process changed: a revocation takes effect within a second. */
+export const refreshMs = 500;
 
 export type EdgeStateOptions = {
   files: PrivateFiles;
@@ -43,27 +43,33 @@ export type EdgeStateOptions = {
   clock: Clock;
   /** PEM of a certificate (with its chain) for the doors; the edge's CA makes one where it is absent. */
   server?: { keyPem: string; certificatePem: string };
+  /** How long a connector's certificate lives; the usual is {@link connectorDays}. */
+  connectorMs?: number;
+  /** Globs of names that nobody may claim; `transferLabel` alone gives them out. */
+  reserved?: readonly string[];
 };
 
-export class EdgeState implements EdgeAuthority {
+export class EdgeState implements EdgeStore {
   /** Signs the connectors' certificates, and the doors' when nobody brought one. */
   readonly authority: Authority;
   readonly domain: string;
-  readonly #files: PrivateFiles;
+  readonly #options: EdgeStateOptions;
   readonly #path: string;
-  readonly #clock: Clock;
   readonly #server: ServerIdentity;
   readonly #revoked = new Emitter<string>();
+  readonly #moved = new Emitter<string>();
   #generation = 0;
   #text: string | undefined;
   #file: EdgeFile;
+  /** The file's, by id and by label. */
+  #connectors = new Map<string, ConnectorRecord>();
+  #claims = new Map<string, Claim>();
 
   private constructor(options: EdgeStateOptions, authority: Authority, server: ServerIdentity) {
     this.authority = authority;
     this.domain = options.domain;
-    this.#files = options.files;
+    this.#options = options;
     this.#path = join(options.folder, edgeFile);
-    this.#clock = options.clock;
     this.#server = server;
     this.#file = parseEdgeFile(undefined, this.#path);
   }
@@ -85,45 +91,65 @@ export class EdgeState implements EdgeAuthority {
     return this.#server.current();
   }
 
-  /** The text exists in the answer only. Throws `USAGE` for bad globs, `LIMIT`. */
-  async mintToken({ labels, expiresMs }: { labels?: string[]; expiresMs?: number } = {}): Promise<{
-    token: string;
-    expiresMs: number;
-  }> {
-    if (labels) checkScope(labels);
-    const token = makeEnrolmentToken();
-    const until = expiresMs ?? this.#clock.now() + defaultTokenMs;
+  async mintToken(wish: TokenWish = {}): Promise<{ token: string; id: string; expiresMs: number }> {
+    const { token, record } = makeToken(wish, this.#now());
     await this.#change((file) => {
+      const { connector } = wish;
+      if (connector !== undefined) checkEnrollable(connector, connectorIn(file, connector));
       if (file.tokens.length >= maxUnspentTokens) {
         throw new TunnelError('LIMIT', `there are ${maxUnspentTokens} unspent tokens: wait until some expire`);
       }
-      file.tokens.push({ digest: tokenDigest(token), expiresMs: until, ...(labels ? { labels } : {}) });
+      file.tokens.push(record);
     });
-    return { token, expiresMs: until };
+    return { token, id: tokenId(record), expiresMs: record.expiresMs };
   }
 
-  /** Throws `ENROLMENT_REFUSED`, never saying why. Spends nothing. */
+  tokens(): readonly TokenRecord[] {
+    return this.#file.tokens.filter((token) => token.expiresMs > this.#now());
+  }
+
+  async revokeToken(id: string): Promise<void> {
+    await this.#change((file) => {
+      const left = file.tokens.filter((token) => tokenId(token) !== id);
+      if (left.length === file.tokens.length) {
+        throw new TunnelError(
+          'NOT_FOUND',
+          `there is no unspent token ${id}; “mcp-tunnel edge token --list” lists them`,
+        );
+      }
+      file.tokens = left;
+    });
+  }
+
   async checkToken(token: string): Promise<void> {
     await this.refresh();
-    this.#findToken(this.#file, token);
+    this.#spendable(this.#file, token);
   }
 
-  /** Makes the token's one connector; the token is gone before this resolves. Throws `ENROLMENT_REFUSED`, `LIMIT`. */
   async spendToken(token: string): Promise<{ connector: string; labels?: string[]; expiresMs: number }> {
-    const id = randomBytes(12).toString('hex');
-    const now = this.#clock.now();
-    const expiresMs = now + connectorDays * dayMs;
-    let scope: { labels?: string[] } = {};
+    let connector!: ConnectorRecord;
     await this.#change((file) => {
-      const found = this.#findToken(file, token);
-      if (file.connectors.length >= maxConnectors) {
+      const found = this.#spendable(file, token);
+      const present = found.connector === undefined ? undefined : connectorIn(file, found.connector);
+      if (!present && file.connectors.length >= maxConnectors) {
         throw new TunnelError('LIMIT', `this edge knows ${maxConnectors} connectors: revoke some that are not used`);
       }
-      scope = found.labels ? { labels: found.labels } : {};
+      connector = enrolled(found, present, { ...this.#term(), id: randomBytes(12).toString('hex') });
       file.tokens = file.tokens.filter((entry) => entry !== found);
-      file.connectors.push({ id, enrolledMs: now, expiresMs, ...scope });
+      file.connectors = [...file.connectors.filter((known) => known !== present), connector];
     });
-    return { connector: id, expiresMs, ...scope };
+    const { id, labels, expiresMs } = connector;
+    return { connector: id, expiresMs, ...(labels ? { labels } : {}) };
+  }
+
+  async noteRenewal(id: string): Promise<{ expiresMs: number }> {
+    let connector!: ConnectorRecord;
+    await this.#change((file) => {
+      const present = connectorIn(file, id);
+      connector = renewed(present, this.#term());
+      file.connectors = file.connectors.map((known) => (known === present ? connector : known));
+    });
+    return { expiresMs: connector.expiresMs };
   }
 
   connectors(): readonly ConnectorRecord[] {
@@ -131,24 +157,27 @@ export class EdgeState implements EdgeAuthority {
   }
 
   claims(): readonly Claim[] {
-    return this.#file.claims.filter((claim) => this.#isAlive(claim));
+    return this.#file.claims.filter((claim) => isAlive(claim, this.#now()));
   }
 
-  /** Idempotent. Its labels are free at once; `NOT_FOUND` for an unknown id. */
   async revokeConnector(id: string): Promise<void> {
     await this.#change((file) => {
-      const connector = file.connectors.find((known) => known.id === id);
-      if (!connector)
-        throw new TunnelError('NOT_FOUND', `this edge knows no connector ${id}; “mcp-tunnel edge routes” lists them`);
-      connector.revokedMs ??= this.#clock.now();
+      const connector = connectorIn(file, id);
+      if (!connector) throw unknownConnector(id);
+      connector.revokedMs ??= this.#now();
       file.claims = file.claims.filter((claim) => claim.connector !== id);
+      file.tokens = file.tokens.filter((token) => token.connector !== id);
     });
   }
 
   /** As of the last {@link refresh}. Unknown counts as revoked: this edge cannot answer for it. */
   isRevoked(id: string): boolean {
-    const connector = this.#file.connectors.find((known) => known.id === id);
+    const connector = this.#connectors.get(id);
     return connector === undefined || connector.revokedMs !== undefined;
+  }
+
+  certifiedUntilMs(id: string): number {
+    return this.#connectors.get(id)?.expiresMs ?? 0;
   }
 
   /** A connector was revoked, here or by another process; needs {@link watch}. */
@@ -156,34 +185,42 @@ export class EdgeState implements EdgeAuthority {
     return this.#revoked.on(listener);
   }
 
-  /** The connector that owns `label`, as of the last {@link refresh}. */
+  onMoved(listener: (label: string) => void): Unsubscribe {
+    return this.#moved.on(listener);
+  }
+
+  /** As of the last {@link refresh}. */
   ownerOf(label: string): string | undefined {
-    return this.claims().find((claim) => claim.label === label)?.connector;
+    const claim = this.#claims.get(label);
+    return claim && isAlive(claim, this.#now()) ? claim.connector : undefined;
   }
 
-  /**
-   * Makes `label` this connector's, or notes that it is used again. Throws `ROUTE_DENIED` when another owns it, the
-   * label is outside the connector's scope or no label at all; `CERTIFICATE_INVALID` for a revoked one; `LIMIT`.
-   */
   async claimLabel(label: string, connector: string): Promise<void> {
-    const problem = labelProblem(label);
-    if (problem) throw new TunnelError('ROUTE_DENIED', `${label.slice(0, 80)} cannot be a hostname: ${problem}`);
     await this.refresh();
-    if (!this.#mayClaim(this.#file, label, connector))
-      await this.#change((file) => this.#claim(file, label, connector));
+    if (this.#claim(this.#file, label, connector) === this.#claims.get(label)) return;
+    await this.#change((file) => put(file, this.#claim(file, label, connector)));
   }
 
-  /** Gives up the ownership. Not for the end of a tunnel: the hostname stays its connector's for its return. */
-  async releaseLabel(label: string, connector: string): Promise<void> {
+  async transferLabel(label: string, connector: string): Promise<void> {
     await this.#change((file) => {
-      file.claims = file.claims.filter((claim) => claim.label !== label || claim.connector !== connector);
+      const to = connectorIn(file, connector);
+      if (!to) throw unknownConnector(connector);
+      put(file, transferred({ label, connector: to, ...standing(file, label, connector), nowMs: this.#now() }));
+    });
+  }
+
+  async releaseLabel(label: string): Promise<void> {
+    await this.#change((file) => {
+      const claim = releasable(label, standing(file, label, '').claim, this.#now());
+      file.claims = file.claims.filter((one) => one !== claim);
     });
   }
 
   /** Notes that these labels are in use, so that a tunnel that is up for months keeps its name. */
   async touchLabels(labels: readonly string[]): Promise<void> {
-    const now = this.#clock.now();
-    const isOld = (claim: Claim): boolean => labels.includes(claim.label) && now - claim.usedMs >= useGrainMs;
+    const now = this.#now();
+    const used = new Set(labels);
+    const isOld = (claim: Claim): boolean => used.has(claim.label) && isStale(claim, now);
     if (!this.claims().some(isOld)) return;
     await this.#change((file) => {
       for (const claim of file.claims.filter(isOld)) claim.usedMs = now;
@@ -194,19 +231,20 @@ export class EdgeState implements EdgeAuthority {
   async refresh(): Promise<void> {
     for (;;) {
       const generation = this.#generation;
-      const text = await this.#files.read(this.#path);
+      const text = await this.#options.files.read(this.#path);
       // What was taken during the read may be newer than what it found.
       if (generation === this.#generation) return this.#take(text);
     }
   }
 
-  /** Refreshes every second until closed; `onProblem` hears of a file that cannot be read, and what was read stands. */
+  /** Refreshes twice a second until closed; `onProblem` hears of a file that cannot be read, and what was read stands. */
   watch(onProblem: (error: unknown) => void): Closable {
-    let timer = this.#clock.after(refreshMs, () => void tick());
+    const { clock } = this.#options;
+    let timer = clock.after(refreshMs, () => void tick());
     let closed = false;
     const tick = async (): Promise<void> => {
       await this.refresh().catch(onProblem);
-      if (!closed) timer = this.#clock.after(refreshMs, () => void tick());
+      if (!closed) timer = clock.after(refreshMs, () => void tick());
     };
     return {
       close() {
@@ -216,46 +254,26 @@ export class EdgeState implements EdgeAuthority {
     };
   }
 
-  /** True when there is nothing to write: the claim stands and was used lately. */
-  #mayClaim(file: EdgeFile, label: string, connector: string): boolean {
-    const known = file.connectors.find(({ id }) => id === connector);
-    if (!known || known.revokedMs !== undefined) {
-      throw new TunnelError('CERTIFICATE_INVALID', 'this edge no longer accepts the certificate: enroll again');
-    }
-    const claim = file.claims.find((one) => one.label === label && this.#isAlive(one));
-    if (claim && claim.connector !== connector) {
-      throw new TunnelError(
-        'ROUTE_DENIED',
-        `${label}.${this.domain} belongs to another connector: choose another name`,
-      );
-    }
-    if (!isInScope(known.labels, label)) {
-      const scope = known.labels?.join(', ');
-      throw new TunnelError('ROUTE_DENIED', `this connector may only use the names ${scope}, so not ${label}`);
-    }
-    return claim !== undefined && this.#clock.now() - claim.usedMs < useGrainMs;
+  #now(): number {
+    return this.#options.clock.now();
   }
 
-  #claim(file: EdgeFile, label: string, connector: string): void {
-    if (this.#mayClaim(file, label, connector)) return;
-    const now = this.#clock.now();
-    const claim = file.claims.find((one) => one.label === label);
-    if (claim) return void (claim.usedMs = now);
-    if (file.claims.filter((one) => one.connector === connector).length >= maxLabelsPerConnector) {
-      throw new TunnelError('LIMIT', `a connector owns at most ${maxLabelsPerConnector} names: use one that it owns`);
-    }
-    file.claims.push({ label, connector, claimedMs: now, usedMs: now });
+  #term(): { nowMs: number; connectorMs: number } {
+    return { nowMs: this.#now(), connectorMs: this.#options.connectorMs ?? connectorDays * dayMs };
   }
 
-  #findToken(file: EdgeFile, token: string): EdgeFile['tokens'][number] {
-    const found = isEnrolmentToken(token) ? findByToken(file.tokens, token) : undefined;
-    if (found && found.expiresMs > this.#clock.now()) return found;
-    const message = 'the enrolment token is not valid here (unknown, used or expired): ask for a new one';
-    throw new TunnelError('ENROLMENT_REFUSED', message);
+  #spendable(file: EdgeFile, token: string): TokenRecord {
+    return checkSpendable(token, findByToken(file.tokens, token), this.#now());
+  }
+
+  #claim(file: EdgeFile, label: string, id: string): Claim {
+    const connector = connectorIn(file, id);
+    const { domain, reserved = [] } = this.#options;
+    return claimed({ label, connector, ...standing(file, label, id), nowMs: this.#now(), domain, reserved });
   }
 
   async #change(change: (file: EdgeFile) => void): Promise<void> {
-    const text = await this.#files.update(this.#path, (old) => {
+    const text = await this.#options.files.update(this.#path, (old) => {
       const file = parseEdgeFile(old, this.#path);
       this.#prune(file);
       change(file);
@@ -267,22 +285,39 @@ export class EdgeState implements EdgeAuthority {
   #take(text: string | undefined): void {
     this.#generation += 1;
     if (text === this.#text && text !== undefined) return;
-    const before = this.#file;
+    const [connectors, claims] = [this.#connectors, this.#claims];
     this.#file = parseEdgeFile(text, this.#path);
     this.#text = text;
-    for (const { id, revokedMs } of before.connectors) {
+    this.#connectors = new Map(this.#file.connectors.map((connector) => [connector.id, connector]));
+    this.#claims = new Map(this.#file.claims.map((claim) => [claim.label, claim]));
+    for (const { id, revokedMs } of connectors.values()) {
       if (revokedMs === undefined && this.isRevoked(id)) this.#revoked.emit(id);
+    }
+    for (const { label, connector } of claims.values()) {
+      if (this.ownerOf(label) !== connector) this.#moved.emit(label);
     }
   }
 
-  #isAlive(claim: Claim): boolean {
-    return this.#clock.now() - claim.usedMs < unusedClaimMs;
-  }
-
   #prune(file: EdgeFile): void {
-    const now = this.#clock.now();
+    const now = this.#now();
     file.tokens = file.tokens.filter((token) => token.expiresMs > now);
-    file.claims = file.claims.filter((claim) => this.#isAlive(claim));
-    file.connectors = file.connectors.filter((connector) => now - connector.expiresMs < unusedClaimMs);
+    file.claims = file.claims.filter((claim) => isAlive(claim, now));
+    file.connectors = file.connectors.filter((connector) => !isForgotten(connector, now));
   }
+}
+
+const connectorIn = (file: EdgeFile, id: string): ConnectorRecord | undefined =>
+  file.connectors.find((known) => known.id === id);
+
+/** What the rules ask of the names: the label's own claim, and how many the connector has. */
+function standing(file: EdgeFile, label: string, connector: string): { claim: Claim | undefined; owned: () => number } {
+  return {
+    claim: file.claims.find((claim) => claim.label === label),
+    owned: () => file.claims.filter((claim) => claim.connector === connector).length,
+  };
+}
+
+function put(file: EdgeFile, claim: Claim): void {
+  const at = file.claims.findIndex(({ label }) => label === claim.label);
+  file.claims.splice(at < 0 ? file.claims.length : at, 1, claim);
 }

@@ -1,15 +1,14 @@
 // The enrolment door: POST /enroll takes a one-time token and a certificate request, and answers with the connector's
 // certificate. Everything in the request was written by a stranger; a token is spent only for a request that is valid.
-import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { connectorUri } from '../certs/connectorId.ts';
-import { maxCsrLength, readCsr } from '../certs/csr.ts';
+import { maxCsrLength } from '../certs/csr.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorInfo, TunnelError, type ErrorInfo } from '../core/errors.ts';
 import { enrolPath, type EnrolResponse } from '../protocol/edge.ts';
+import { enrolConnector } from './certificates.ts';
+import type { EnrolmentAuthority } from './edgeAuthority.ts';
 import type { EdgeLog } from './edgeLog.ts';
-import { connectorDays, type EdgeState } from './edgeState.ts';
 
 /** A request has about 500 bytes. */
 export const maxEnrolBytes = 16 * 1024;
@@ -22,7 +21,7 @@ export type EnrolmentOptions = { clock: Clock; log: EdgeLog };
 export type EnrolmentHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Never throws; every fault becomes an answer. */
-export function enrolmentHandler(state: EdgeState, options: EnrolmentOptions): EnrolmentHandler {
+export function enrolmentHandler(state: EnrolmentAuthority, options: EnrolmentOptions): EnrolmentHandler {
   return (request, response) => {
     enrol(state, options, request).then(
       (answer) => send(response, 200, answer),
@@ -32,7 +31,7 @@ export function enrolmentHandler(state: EdgeState, options: EnrolmentOptions): E
 }
 
 async function enrol(
-  state: EdgeState,
+  state: EnrolmentAuthority,
   { clock, log }: EnrolmentOptions,
   request: IncomingMessage,
 ): Promise<EnrolResponse> {
@@ -40,15 +39,10 @@ async function enrol(
   if (path !== enrolPath) throw new Refusal(404, 'NOT_FOUND', `only ${enrolPath} is answered here`);
   if (request.method !== 'POST') throw new Refusal(405, 'USAGE', `${enrolPath} takes POST only`);
 
-  const { token, csr } = parseRequest(await readBody(request, clock));
-  await state.checkToken(token);
-  const { publicKey } = readCsr(csr);
-  const { connector } = await state.spendToken(token);
-  const certificate = state.authority.issueClient({ uri: connectorUri(connector), publicKey, days: connectorDays });
-
+  const enrolled = await enrolConnector(state, parseRequest(await readBody(request, clock)), clock);
+  const { connector } = enrolled;
   log.info('connector-enrolled', `connector ${connector} enrolled`, { connector });
-  const expiresMs = Date.parse(new X509Certificate(certificate).validTo);
-  return { connector, certificate, ca: state.authority.certificatePem, domain: state.domain, expiresMs };
+  return enrolled;
 }
 
 class Refusal extends TunnelError {
