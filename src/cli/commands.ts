@@ -1,22 +1,12 @@
 // Every command as a row: how it is called, what it says of itself, and the function behind it, loaded when called.
 // A row's options and the type it hands them on as stand side by side; the parsers make one the other.
+import { parseDomain, parseListenAddress } from '../core/hostname.ts';
 import type { AgentsAddOptions } from './agents.ts';
 import type { CommandRow, OptionRow } from './command.ts';
 import type { EdgeRunOptions } from './edgeRun.ts';
 import type { EdgeTokenOptions } from './edgeVerbs.ts';
 import type { EnrollCommandOptions } from './enroll.ts';
-import {
-  auditHead,
-  auditKey,
-  domain,
-  duration,
-  edgeHost,
-  listenAddress,
-  pin,
-  port,
-  ports,
-  repeated,
-} from './optionParsers.ts';
+import { auditHead, auditKey, duration, edgeHost, pin, port, ports, repeated } from './optionParsers.ts';
 import { scopeOptions } from './scopeOptions.ts';
 import { runOptions } from './serverRun.ts';
 import { wayOptions } from './wayOptions.ts';
@@ -56,7 +46,7 @@ export const commands: readonly CommandRow[] = [
       {
         flags: '--health <host:port>',
         help: 'serve /healthz and /readyz on this loopback address',
-        parse: listenAddress,
+        parse: parseListenAddress,
       },
       { flags: '--oauth', help: 'let agents that cannot be given a token ask, by OAuth; you answer on this terminal' },
       {
@@ -194,11 +184,11 @@ export const commands: readonly CommandRow[] = [
     name: 'edge run',
     summary: 'run an edge in the foreground, until Ctrl-C',
     options: [
-      { flags: '--domain <domain>', help: 'tunnels get names below it; kept after the first run', parse: domain },
+      { flags: '--domain <domain>', help: 'tunnels get names below it; kept after the first run', parse: parseDomain },
       {
         flags: '--listen <host[:port]>',
         help: 'the one port of the edge',
-        parse: listenAddress,
+        parse: parseListenAddress,
         default: '0.0.0.0:443',
       },
       data,

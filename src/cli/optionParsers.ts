@@ -3,7 +3,7 @@ import type { Head } from '../audit/link.ts';
 import { isPin } from '../certs/pin.ts';
 import { parseDuration } from '../core/duration.ts';
 import { TunnelError } from '../core/errors.ts';
-import { formatHostPort, parseHostPort, type HostPort } from '../core/hostname.ts';
+import { formatHostPort, parseHostPort } from '../core/hostname.ts';
 
 /** Values of one repeatable option. */
 export const maxRepeats = 100;
@@ -23,20 +23,6 @@ export function port(text: string): number {
 /** `host[:port]` → `host:port`, 443 where none is named. */
 export function edgeHost(text: string): string {
   return formatHostPort(parseHostPort(text, 443));
-}
-
-/** Where to listen: `host[:port]`; port 0 takes any that is free. */
-export function listenAddress(text: string): HostPort {
-  const anyPort = /^(.+):0$/.exec(text);
-  return anyPort?.[1] ? { ...parseHostPort(anyPort[1], 1), port: 0 } : parseHostPort(text, 443);
-}
-
-/** A DNS name of at least two labels, in lower case; `*.localhost` serves one machine. */
-export function domain(text: string): string {
-  const name = text.toLowerCase().replace(/\.$/, '');
-  const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
-  if (name.length <= 200 && new RegExp(`^${label}(?:\\.${label})+$`).test(name) && !/^[\d.]+$/.test(name)) return name;
-  throw new TunnelError('USAGE', `“${text}” is not a domain; write for example edge.example.com`);
 }
 
 /** `sha256/…`: the digest of a key, in base64. */

@@ -46,3 +46,17 @@ export function parseHostPort(text: string, defaultPort: number): HostPort {
 export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** Where to listen: `host[:port]`; port 0 takes any that is free. Throws `USAGE`. */
+export function parseListenAddress(text: string): HostPort {
+  const anyPort = /^(.+):0$/.exec(text);
+  return anyPort?.[1] ? { ...parseHostPort(anyPort[1], 1), port: 0 } : parseHostPort(text, 443);
+}
+
+/** A DNS name of at least two labels, in lower case; `*.localhost` serves one machine. Throws `USAGE`. */
+export function parseDomain(text: string): string {
+  const name = text.toLowerCase().replace(/\.$/, '');
+  const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+  if (name.length <= 200 && new RegExp(`^${label}(?:\\.${label})+$`).test(name) && !/^[\d.]+$/.test(name)) return name;
+  throw new TunnelError('USAGE', `“${text.slice(0, 200)}” is not a domain; write for example edge.example.com`);
+}

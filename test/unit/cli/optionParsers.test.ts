@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { domain, edgeHost, listenAddress, maxRepeats, pin, port, repeated } from '../../../src/cli/optionParsers.ts';
+import { parseDomain as domain, parseListenAddress as listenAddress } from '../../../src/core/hostname.ts';
+import { edgeHost, maxRepeats, pin, port, repeated } from '../../../src/cli/optionParsers.ts';
 import { TunnelError } from '../../../src/core/errors.ts';
 
 describe('option parsers', () => {
