@@ -16,6 +16,10 @@ export type CommandContext = {
   stdin: Readable & { isTTY?: boolean };
   /** Aborted by the first SIGINT or SIGTERM, and when the reader of stdout has gone: close everything and return. */
   signal: AbortSignal;
+  /** Aborted by Ctrl-C and a second SIGTERM: what is under way is not to be waited for. */
+  urgent: AbortSignal;
+  /** From now on SIGHUP calls `listener` and ends nothing. */
+  onHangup: (listener: () => void) => void;
   clock: Clock;
   random: Random;
   /** What stood behind `--`; empty where the row does not take a command. */

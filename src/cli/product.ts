@@ -42,7 +42,7 @@ export async function runCli(argv: readonly string[]): Promise<void> {
 
   try {
     const paths = statePaths(env, process.platform, homedir());
-    const { signal } = interrupted;
+    const { signal, urgent, onHangup } = interrupted;
     const files = new PrivateFileStore();
     const frame = {
       output,
@@ -52,6 +52,8 @@ export async function runCli(argv: readonly string[]): Promise<void> {
       folder: currentFolder(),
       stdin,
       signal,
+      urgent,
+      onHangup,
       clock: systemClock,
       random: Math.random,
     };

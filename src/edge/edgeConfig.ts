@@ -4,16 +4,16 @@ import { z } from 'zod';
 import { closest } from '../core/closest.ts';
 import { parseDuration } from '../core/duration.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
-import { labelProblem, parseDomain, parseListenAddress } from '../core/hostname.ts';
+import { parseDomain, parseListenAddress } from '../core/hostname.ts';
 import type { JsonObject } from '../core/json.ts';
 import { ConfigFault, readConfigText, type ConfigText } from './edgeConfigText.ts';
 import { edgeLimitNames, edgeLimitRange } from './edgeLimitRanges.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './edgeLimits.ts';
 import { logLevels } from './edgeLog.ts';
+import { checkScope, maxScopeGlobs } from './labelScope.ts';
 
 /** Longest time an edge may take to end. */
 export const maxDrainMs = 3_600_000;
-export const maxReservedLabels = 1000;
 
 const limit = (name: keyof EdgeLimits) => {
   const [least, most] = edgeLimitRange(name);
@@ -48,8 +48,7 @@ function span(text: string): number {
 }
 
 function reservedLabel(text: string): string {
-  const problem = labelProblem(text);
-  if (problem !== undefined && !problem.includes('reserved')) throw new TunnelError('USAGE', problem);
+  checkScope([text]);
   return text;
 }
 
@@ -75,9 +74,9 @@ const schema = z.strictObject({
     .optional(),
   reservedLabels: z
     .array(written(reservedLabel, 'a label').unwrap())
-    .max(maxReservedLabels, { error: `at most ${maxReservedLabels} labels are reserved` })
+    .max(maxScopeGlobs, { error: `it has at most ${maxScopeGlobs} labels or globs` })
     .optional()
-    .describe('first labels that no connector may claim from now on'),
+    .describe('labels, or globs over one, that no connector may claim from now on; claims that stand go on'),
   limits: z
     .strictObject(
       Object.fromEntries(edgeLimitNames.map((name) => [name, limit(name)])) as Record<

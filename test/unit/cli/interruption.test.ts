@@ -37,4 +37,32 @@ describe('interruption', () => {
       expect(made.interrupted.signal.reason).toMatchObject({ code: 'CANCELLED' });
     }
   });
+
+  it('does not wait for what is under way after Ctrl-C, or when it is told to end a second time', () => {
+    const interrupted = make();
+    interrupted.fake.emit('SIGINT');
+    expect(interrupted.interrupted.urgent.aborted).toBe(true);
+
+    const told = make();
+    const seen: boolean[] = [];
+    told.interrupted.urgent.addEventListener('abort', () => seen.push(told.interrupted.signal.aborted));
+    told.fake.emit('SIGTERM');
+    expect([told.interrupted.signal.aborted, told.interrupted.urgent.aborted]).toEqual([true, false]);
+    told.fake.emit('SIGTERM');
+    expect([told.interrupted.urgent.aborted, told.interrupted.exitCode, told.fake.exits]).toEqual([true, 0, []]);
+    expect(seen).toEqual([true]);
+  });
+
+  it('ends when its terminal has gone, and by SIGHUP unless a command takes that', () => {
+    const gone = make();
+    gone.fake.stdout.emit('error', Object.assign(new Error(), { code: 'EIO' }));
+    expect(gone.interrupted.exitCode).toBe(0);
+
+    const { fake, interrupted } = make();
+    let heard = 0;
+    interrupted.onHangup(() => (heard += 1));
+    fake.emit('SIGHUP');
+    fake.emit('SIGHUP');
+    expect([heard, interrupted.signal.aborted]).toEqual([2, false]);
+  });
 });

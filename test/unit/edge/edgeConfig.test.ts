@@ -33,7 +33,7 @@ log: { format: json, level: warn }
 drain:
   lead: 5s
   within: 1m30s
-reservedLabels: [admin, api]
+reservedLabels: [admin, "api-*"]
 limits:
   helloMs: 1000
   maxHeldBytes: 1073741824
@@ -48,7 +48,7 @@ limits:
       registry: 'memory',
       log: { format: 'json', level: 'warn' },
       drain: { lead: 5000, within: 90_000 },
-      reservedLabels: ['admin', 'api'],
+      reservedLabels: ['admin', 'api-*'],
       limits: { helloMs: 1000, maxHeldBytes: 1 << 30 },
     });
   });
@@ -84,7 +84,7 @@ limits:
     ['drain: { within: 2h }', '/etc/edge.yaml:1:10: drain.within: “2h” is longer than an hour'],
     [
       'reservedLabels:\n  - ok\n  - Not OK\n',
-      '/etc/edge.yaml:3:5: reservedLabels.1: a name has only a-z, 0-9 and hyphens, and no hyphen at an end',
+      '/etc/edge.yaml:3:5: reservedLabels.1: “Not OK” is not a label or a glob over one: a name has only a-z, 0-9 and hyphens, and no hyphen at an end',
     ],
     ['- a\n- b\n', /^\/etc\/edge\.yaml:1:1: .*expected object/],
     ['domain: a.example\ndomain: b.example\n', /^\/etc\/edge\.yaml:2:1: it is not YAML: Map keys must be unique/],
