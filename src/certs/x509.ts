@@ -43,6 +43,7 @@ const oids = {
   extendedKeyUsage: '2.5.29.37',
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
+  acmeIdentifier: '1.3.6.1.5.5.7.1.31',
 } as const;
 
 export type ExtensionName = 'subjectAltName' | 'nameConstraints';
@@ -53,12 +54,14 @@ export type CertificateSpec = Common &
   (
     | { kind: 'authority'; permitted?: PermittedNames }
     | { kind: 'server' | 'client' | 'node'; names: readonly AltName[]; issuer: X509Certificate }
+    /** Signed with its own key: what a CA is shown that looks at a name (RFC 8737 §3). */
+    | { kind: 'challenge'; names: readonly AltName[]; digest: Buffer }
   );
 
 /** The signed certificate as PEM. `key` is the issuer's private key; an authority's own for itself. */
 export function signCertificate(spec: CertificateSpec, key: KeyObject): string {
   const subject = distinguishedName(spec.commonName);
-  const issuer = spec.kind === 'authority' ? { name: subject, key: spec.publicKey } : issuerOf(spec.issuer);
+  const issuer = 'issuer' in spec ? issuerOf(spec.issuer) : { name: subject, key: spec.publicKey };
   const tbs = sequence(
     tagged(0, [smallInteger(2)]), // v3
     positiveInteger(serialNumber()),
@@ -128,6 +131,12 @@ function extensions(spec: CertificateSpec, issuerKey: KeyObject): Der[] {
       ...identifiers,
     ];
   }
+  if (spec.kind === 'challenge') {
+    return [
+      extension('subjectAltName', false, subjectAltName(spec.names)),
+      extension('acmeIdentifier', true, octets(spec.digest)),
+    ];
+  }
   return [
     extension('basicConstraints', true, sequence()),
     extension('keyUsage', true, bits(Buffer.from([0b1000_0000]), 7)), // digitalSignature
@@ -137,7 +146,7 @@ function extensions(spec: CertificateSpec, issuerKey: KeyObject): Der[] {
   ];
 }
 
-const extension = (name: keyof typeof oids, critical: boolean, value: Der): Der =>
+export const extension = (name: keyof typeof oids, critical: boolean, value: Der): Der =>
   sequence(oid(oids[name]), ...(critical ? [boolean(true)] : []), octets(encode(value)));
 
 /** RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the key's bit string. */
