@@ -17,7 +17,7 @@ try {
   const outfile = join(folder, 'bench.cjs');
   const options = { bundle: true, platform: 'node', format: 'cjs', mainFields: ['module', 'main'], logLevel: 'error' };
   await build({ ...options, entryPoints: [join(here, `${name}.bench.ts`)], outfile });
-  process.exitCode = spawnSync(process.execPath, [outfile], { stdio: 'inherit' }).status ?? 1;
+  process.exitCode = spawnSync(process.execPath, [outfile, ...process.argv.slice(3)], { stdio: 'inherit' }).status ?? 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -2,13 +2,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { root } from '../support/command.ts';
 import { overHttp, overStdio, type ServerWords } from '../support/exposed.ts';
 import { processes } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+import { freePort, takesConnections } from './ports.ts';
 
 export type VictimKind = 'stdio' | 'http';
 
@@ -85,24 +85,4 @@ function killed(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function takesConnections(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

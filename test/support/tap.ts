@@ -37,6 +37,13 @@ export class Tap {
     for (const pair of this.#pairs) for (const socket of pair) if (!socket.writableEnded) socket.resetAndDestroy();
   }
 
+  /** Resets the connection that stands longest; false where there is none. */
+  cutOne(): boolean {
+    const [oldest] = this.#pairs;
+    for (const socket of oldest ?? []) if (!socket.writableEnded) socket.resetAndDestroy();
+    return oldest !== undefined;
+  }
+
   /** Nothing passes any more, and nobody is told. */
   silence(): void {
     this.#silent = true;

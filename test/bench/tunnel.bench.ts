@@ -1,0 +1,146 @@
+// The tunnel against other ways to the same endpoint: direct HTTPS, a bare splice by name, `ssh -R` with haproxy, and a
+// pool of connections as frp keeps one. The same gateway is behind all of them; rounds are interleaved, and what counts
+// is the ratio of medians. `-- tunnel [--rounds N] [--only calls,bulk,…]`.
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { median, print, printTable, quantile, ratios, spread } from './figures.ts';
+import type { Measure, Measured, Target } from './tunnel/caller.ts';
+import { enrolHome, runEdge } from './tunnel/edgeProcess.ts';
+import { publicName } from './tunnel/endpoint.ts';
+import { Player, playRole } from './tunnel/roles.ts';
+import { openSshWay } from './tunnel/sshWay.ts';
+
+const mebibyte = 1 << 20;
+const label = 'bench';
+const domain = 'bench.localhost';
+
+type Way = 'direct' | 'splice' | 'ssh' | 'pool' | 'edge';
+type Figure = { name: string; unit: string; measure: Measure; of: (measured: Measured) => number; isRate?: true };
+
+const perSecond = (measured: Measured): number => (1000 * measured.timesMs.length) / measured.wholeMs;
+const p50 = (measured: Measured): number => median(measured.timesMs);
+const bulkMiB = 64;
+const mebibytesPerSecond = ({ wholeMs }: Measured): number => (1000 * bulkMiB) / wholeMs;
+
+const figures: readonly Figure[] = [
+  { name: 'small call, 1 at once, p50', unit: 'ms', measure: { kind: 'calls', count: 300, atOnce: 1 }, of: p50 },
+  { name: 'small call, 16 at once, p50', unit: 'ms', measure: { kind: 'calls', count: 1600, atOnce: 16 }, of: p50 },
+  {
+    name: 'calls a second, 16 at once',
+    unit: '/s',
+    measure: { kind: 'calls', count: 1600, atOnce: 16 },
+    of: perSecond,
+    isRate: true,
+  },
+  { name: 'small call, 128 at once, p50', unit: 'ms', measure: { kind: 'calls', count: 1600, atOnce: 128 }, of: p50 },
+  { name: 'fresh connection to first answer', unit: 'ms', measure: { kind: 'fresh', count: 40 }, of: p50 },
+  {
+    name: '64 MiB down',
+    unit: 'MiB/s',
+    measure: { kind: 'down', bytes: bulkMiB * mebibyte },
+    of: mebibytesPerSecond,
+    isRate: true,
+  },
+  {
+    name: '64 MiB up',
+    unit: 'MiB/s',
+    measure: { kind: 'up', bytes: bulkMiB * mebibyte },
+    of: mebibytesPerSecond,
+    isRate: true,
+  },
+  { name: 'event delay, p50', unit: 'ms', measure: { kind: 'events', count: 100, everyMs: 5 }, of: p50 },
+  {
+    name: 'event delay, p99',
+    unit: 'ms',
+    measure: { kind: 'events', count: 100, everyMs: 5 },
+    of: ({ timesMs }) => quantile(timesMs, 0.99),
+  },
+];
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' } }, allowPositionals: true });
+  const packages = ['haproxy', 'openssh-server', 'openssh-client'];
+  execFileSync(process.execPath, [join(process.cwd(), 'test', 'host', 'debian.mjs'), ...packages], {
+    stdio: 'inherit',
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'mcp-tunnel-bench-'));
+  const ended: (() => void)[] = [];
+  try {
+    const targets = await openWays(folder, ended);
+    const caller = new Player('caller');
+    ended.push(() => caller.close());
+    await printFigures(targets, caller, Number(values.rounds));
+  } finally {
+    for (const end of ended.toReversed()) end();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function openWays(folder: string, ended: (() => void)[]): Promise<Record<Way, Target>> {
+  const home = join(folder, 'home');
+  const edge = await runEdge({ data: join(folder, 'edge'), domain });
+  ended.push(() => edge.child.kill('SIGKILL'));
+  enrolHome(edge, home);
+  const pool = new Player('pool');
+  const splice = new Player('splice');
+  const endpoint = new Player('endpoint');
+  ended.push(() => [pool, splice, endpoint].forEach((player) => player.close()));
+  const pooled = await pool.ask(null);
+  const { port, token } = await endpoint.ask({
+    home,
+    edge: { domain: `${domain}:${edge.port}`, label, instance: 'bench' },
+    poolPort: pooled.poolPort,
+  });
+  const spliced = await splice.ask(port);
+  const ssh = await openSshWay({ folder: join(folder, 'ssh'), endpointPort: port });
+  ended.push(() => Object.values(ssh.processes).forEach((child) => child.kill('SIGKILL')));
+  const here = { serverName: publicName, token };
+  return {
+    direct: { ...here, port },
+    splice: { ...here, port: spliced.port },
+    ssh: { ...here, port: ssh.port },
+    pool: { ...here, port: pooled.port },
+    edge: { port: edge.port, serverName: publicName, token },
+  };
+}
+
+async function printFigures(targets: Record<Way, Target>, caller: Player<'caller'>, rounds: number): Promise<void> {
+  const ways = Object.keys(targets) as Way[];
+  const found = new Map(figures.map(({ name }) => [name, new Map(ways.map((way) => [way, [] as number[]]))]));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const { name, measure, of } of figures) {
+      for (const way of turned(ways, round)) {
+        const value = of(await caller.ask({ target: targets[way], measure }));
+        if (round >= 0) found.get(name)?.get(way)?.push(value); // The first round warms up.
+      }
+    }
+  }
+  print(`medians (quartiles) of ${rounds} interleaved rounds, and below each the ratio to ssh -R with haproxy`);
+  const rows = figures.flatMap(({ name, unit }) => {
+    const of = (way: Way): number[] => found.get(name)?.get(way) ?? [];
+    return [
+      [`${name}, ${unit}`, ...ways.map((way) => spread(of(way)))],
+      ['', ...ways.map((way) => (way === 'ssh' ? '' : `× ${spread(ratios(of(way), of('ssh')))}`))],
+    ];
+  });
+  printTable([['', ...ways.map((way) => shownAs[way])], ...rows]);
+}
+
+const shownAs: Readonly<Record<Way, string>> = {
+  direct: 'direct HTTPS',
+  splice: 'bare splice',
+  ssh: 'ssh -R + haproxy',
+  pool: 'pool of connections',
+  edge: 'mcp-tunnel edge',
+};
+
+/** Each round begins with another way. */
+function turned<T>(list: readonly T[], by: number): T[] {
+  const at = ((by % list.length) + list.length) % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+}
+
+if (!playRole()) void main();
