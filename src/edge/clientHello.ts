@@ -18,8 +18,8 @@ const serverNameExtension = 0;
 const alpnExtension = 16;
 
 /** `bytes` is everything received so far. What comes after the hello is not looked at. */
-export function parseClientHello(bytes: Uint8Array): ClientHello {
-  const message = readHandshake(bytes);
+export function parseClientHello(bytes: Uint8Array, maxBytes = maxClientHelloBytes): ClientHello {
+  const message = readHandshake(bytes, maxBytes);
   if (!(message instanceof Uint8Array)) return message;
   try {
     return readHello(new Reader(message));
@@ -30,18 +30,18 @@ export function parseClientHello(bytes: Uint8Array): ClientHello {
 }
 
 /** The body of the first handshake message, put together from as many records as it was cut into. */
-function readHandshake(bytes: Uint8Array): Uint8Array | typeof incomplete | typeof invalid {
+function readHandshake(bytes: Uint8Array, maxBytes: number): Uint8Array | typeof incomplete | typeof invalid {
   const parts: Uint8Array[] = [];
   let have = 0;
   let want = 4; // Type and length of the message; grows when they are known.
   for (let at = 0; have < want;) {
-    if (at >= maxClientHelloBytes) return invalid;
+    if (at >= maxBytes) return invalid;
     if (at >= bytes.length) return incomplete;
     if (bytes[at] !== handshakeRecord) return invalid;
     if (at + 1 < bytes.length && bytes[at + 1] !== 3) return invalid;
     if (at + 5 > bytes.length) return incomplete;
     const length = uint16(bytes, at + 3);
-    if (length === 0 || at + 5 + length > maxClientHelloBytes) return invalid;
+    if (length === 0 || at + 5 + length > maxBytes) return invalid;
     const part = bytes.subarray(at + 5, at + 5 + length);
     parts.push(part);
     have += part.length;
@@ -50,7 +50,7 @@ function readHandshake(bytes: Uint8Array): Uint8Array | typeof incomplete | type
       const head = join(parts, Math.min(have, 4));
       if (head[0] !== clientHelloMessage) return invalid;
       if (have >= 4) want = 4 + (head[1] ?? 0) * 65_536 + uint16(head, 2);
-      if (want > maxClientHelloBytes) return invalid;
+      if (want > maxBytes) return invalid;
     }
     if (part.length < length && have < want) return incomplete;
   }

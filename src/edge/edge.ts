@@ -4,8 +4,11 @@ import type { Clock, TimerHandle } from '../core/clock.ts';
 import { errorInfo, TunnelError, type ErrorCode } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
+import type { Network } from '../core/network.ts';
 import { doorLabels, type Framing } from '../protocol/edge.ts';
 import { openEdgeLink } from '../wire/framings.ts';
+import type { Asns } from './asnBook.ts';
+import { ClaimRates } from './claimRates.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import { makeEdgeCounters } from './edgeCounters.ts';
@@ -14,7 +17,7 @@ import { defaultEdgeLimits, type EdgeLimits } from './edgeLimits.ts';
 import { EnrolDoor, type EnrolDoorOptions } from './enrolDoor.ts';
 import { HeldBytes } from './heldBytes.ts';
 import { Links, type Link } from './links.ts';
-import { RouteRegistry } from './routeRegistry.ts';
+import { RouteRegistry, type Route } from './routeRegistry.ts';
 import { VisitorDesk } from './visitorDesk.ts';
 import { Visitors, type Visitor } from './visitors.ts';
 
@@ -29,6 +32,10 @@ export type EdgeOptions = {
   /** More addresses to listen at, with the same port; one that cannot be had is left out. */
   alsoListen?: readonly string[];
   limits?: Partial<EdgeLimits>;
+  /** Load balancers in front, which say with a PROXY header whose a connection is. */
+  proxies?: readonly Network[];
+  /** What tells autonomous systems apart; without it claims that name some are refused. */
+  asns?: Asns;
   clock: Clock;
   log: EdgeLog;
   /** `enrolmentHandler(state, …)`; without it there is no enrolment door. */
@@ -60,6 +67,7 @@ export class Edge {
   readonly #connectorDoor: ConnectorDoor;
   readonly #enrolDoor: EnrolDoor | undefined;
   readonly #desk: VisitorDesk;
+  readonly #claimRates: ClaimRates;
   #port = 0;
   #review: TimerHandle | undefined;
 
@@ -81,8 +89,21 @@ export class Edge {
     const { counters } = this;
     this.#options = options;
     this.#links = new Links(options.log);
-    this.#visitors = new Visitors({ limits, clock, counters, onVisitor: (visitor) => this.#receive(visitor) });
-    this.#registry = new RouteRegistry({ domain, authority: state, limits, clock });
+    this.#visitors = new Visitors({
+      limits,
+      clock,
+      counters,
+      proxies: options.proxies ?? [],
+      onVisitor: (visitor) => this.#receive(visitor),
+    });
+    this.#registry = new RouteRegistry({
+      domain,
+      authority: state,
+      limits,
+      clock,
+      tellsAsns: options.asns !== undefined,
+    });
+    this.#claimRates = new ClaimRates({ limits, clock, onRefused: () => (counters.overClaimRate += 1) });
     this.#connectorDoor = new ConnectorDoor({
       authority: state,
       clock,
@@ -104,11 +125,18 @@ export class Edge {
       : undefined;
     const held = new HeldBytes({
       clock,
-      maxPerGroup: limits.maxHeldBytesPerSession,
+      maxPerTenant: limits.maxHeldBytesPerConnector,
       max: limits.maxHeldBytes,
       onCut: () => (counters.overHeldBytes += 1),
     });
-    this.#desk = new VisitorDesk({ registry: this.#registry, held, counters, clock });
+    this.#desk = new VisitorDesk({
+      registry: this.#registry,
+      limits,
+      held,
+      counters,
+      clock,
+      ...(options.asns ? { asns: options.asns } : {}),
+    });
   }
 
   get port(): number {
@@ -145,11 +173,11 @@ export class Edge {
     }
   }
 
-  #receive({ socket, address, serverName }: Visitor): void {
+  #receive({ socket, from, serverName }: Visitor): void {
     const { domain, anySni } = this.#options;
     if (serverName === `${doorLabels.connect}.${domain}`) return this.#connectorDoor.accept(socket);
     if (serverName === `${doorLabels.enroll}.${domain}` && this.#enrolDoor) return this.#enrolDoor.accept(socket);
-    this.#desk.receive(socket, anySni ?? serverName ?? '', address);
+    this.#desk.receive(socket, anySni ?? serverName ?? '', from);
   }
 
   #welcome({ socket, connector, expiresMs }: Admitted): void {
@@ -159,9 +187,11 @@ export class Edge {
     this.#links.add(link);
     session.onClose(() => this.#registry.drop(link));
     session.control.handle('route/claim', async (wanted) => {
-      const { hostname } = await this.#registry.claim(link, wanted).catch((error: unknown) => {
+      const route = await this.#claim(link, wanted).catch((error: unknown) => {
         throw this.#shareable(error);
       });
+      const { hostname } = route;
+      this.#desk.judgeAgain(route);
       log.info('route-served', `${hostname} is served by connector ${connector}`, { hostname, connector });
       return { hostname, port: this.#port };
     });
@@ -170,6 +200,11 @@ export class Edge {
       return null;
     });
     session.control.start();
+  }
+
+  async #claim(link: Link, wanted: unknown): Promise<Route> {
+    this.#claimRates.demand(link.connector);
+    return this.#registry.claim(link, wanted);
   }
 
   /** A refusal as it is; of a fault of the edge's own, which may name its files, the connector hears only that. */

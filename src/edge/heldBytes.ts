@@ -1,19 +1,22 @@
-// The memory that visitors who do not read make the edge hold. HTTP/2 gives each stream a window of its own and no
-// bound on their sum, so the sum is looked at while anybody is behind, and at the limit whoever holds most is cut off.
+// The memory that visitors who do not read make the edge hold. A link gives each stream a window of its own and no
+// bound on their sum, so the sum is looked at while anybody is behind. At the limit of one connector its largest waiter
+// is cut off; at the limit of all, that of the connector for which most waits, so that nobody pays for another's visitors.
 import type { Clock, TimerHandle } from '../core/clock.ts';
 
 /** How often the sum is looked at; a link can bring more than the limit for so long. */
 export const heldCheckMs = 50;
 
 export type Slow = {
-  /** Its link. */
-  group: object;
+  /** The connector whose visitor it is. */
+  tenant: string;
   /** Bytes that wait for it now. */
   held(): number;
   cut(): void;
 };
 
-export type HeldBytesOptions = { clock: Clock; maxPerGroup: number; max: number; onCut: () => void };
+export type HeldBytesOptions = { clock: Clock; maxPerTenant: number; max: number; onCut: () => void };
+
+type Waiting = { slow: Slow; bytes: number };
 
 export class HeldBytes {
   readonly #options: HeldBytesOptions;
@@ -37,25 +40,35 @@ export class HeldBytes {
   }
 
   #check(): void {
-    const { clock, maxPerGroup, max, onCut } = this.#options;
+    const { clock, maxPerTenant, max, onCut } = this.#options;
     this.#timer = clock.after(heldCheckMs, () => this.#check());
-    const groups = new Map<object, number>();
-    let total = 0;
-    const largestFirst = Array.from(this.#slow, (slow) => ({ slow, bytes: slow.held() })).sort(
-      (a, b) => b.bytes - a.bytes,
-    );
-    for (const { slow, bytes } of largestFirst) {
-      groups.set(slow.group, (groups.get(slow.group) ?? 0) + bytes);
-      total += bytes;
-    }
-    for (const { slow, bytes } of largestFirst) {
-      const ofGroup = groups.get(slow.group) ?? 0;
-      if (ofGroup <= maxPerGroup && total <= max) continue;
-      groups.set(slow.group, ofGroup - bytes);
-      total -= bytes;
-      this.delete(slow);
+    const tenants = this.#byTenant();
+    let total = tenants.reduce((sum, tenant) => sum + tenant.bytes, 0);
+    for (;;) {
+      const most = tenants.reduce((one, other) => (other.bytes > one.bytes ? other : one));
+      // The one with most is over its own limit if anybody is.
+      if (most.bytes <= maxPerTenant && total <= max) return;
+      const largest = most.largestLast.pop();
+      if (!largest) return;
+      most.bytes -= largest.bytes;
+      total -= largest.bytes;
+      this.delete(largest.slow);
       onCut();
-      slow.cut();
+      largest.slow.cut();
     }
+  }
+
+  #byTenant(): { bytes: number; largestLast: Waiting[] }[] {
+    const tenants = new Map<string, { bytes: number; largestLast: Waiting[] }>();
+    const smallestFirst = Array.from(this.#slow, (slow) => ({ slow, bytes: slow.held() })).sort(
+      (a, b) => a.bytes - b.bytes,
+    );
+    for (const waiting of smallestFirst) {
+      const tenant = tenants.get(waiting.slow.tenant) ?? { bytes: 0, largestLast: [] };
+      tenant.bytes += waiting.bytes;
+      tenant.largestLast.push(waiting);
+      tenants.set(waiting.slow.tenant, tenant);
+    }
+    return [...tenants.values()];
   }
 }

@@ -1,10 +1,11 @@
 // Which links serve which hostname, and who may say so. A name belongs to the connector that first claimed it; among
 // that connector's tunnels it belongs to the one instance that is up, and of that to its newest run, all of whose links
 // share it. Nobody is ever pushed off a name by a stranger.
+import type { Admission } from '../core/admission.ts';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { labelProblem } from '../core/hostname.ts';
-import type { Admission, RouteClaim } from '../protocol/edge.ts';
+import type { RouteClaim } from '../protocol/edge.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
 import { FreshVisitors } from './freshVisitors.ts';
@@ -29,6 +30,8 @@ export type RouteRegistryOptions = {
   authority: Pick<EdgeAuthority, 'claimLabel'>;
   limits: EdgeLimits;
   clock: Clock;
+  /** Whether claims may name autonomous systems. */
+  tellsAsns: boolean;
 };
 
 export class RouteRegistry {
@@ -50,7 +53,7 @@ export class RouteRegistry {
   /** Throws `USAGE`, `ROUTE_DENIED`, `ROUTE_BUSY`, `LIMIT`, or `CLOSED` when the link ended meanwhile. */
   async claim(link: Link, wanted: unknown): Promise<Route> {
     const { authority, domain, limits } = this.#options;
-    const claim = readClaim(wanted);
+    const claim = readClaim(wanted, this.#options);
     const held = this.list().filter((route) => route.links.has(link) && route.label !== claim.label);
     if (held.length >= limits.maxRoutesPerSession) {
       throw new TunnelError('LIMIT', `one link serves at most ${limits.maxRoutesPerSession} names`);

@@ -3,6 +3,8 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import type { VisitorStream } from '../wire/link.ts';
+import type { EdgeCounters } from './edgeCounters.ts';
+import type { EdgeLimits } from './edgeLimits.ts';
 import type { HeldBytes, Slow } from './heldBytes.ts';
 
 /** A connection of which one direction has ended may be silent for so long in the other. */
@@ -11,11 +13,19 @@ export const halfClosedIdleMs = 60_000;
 /** How long a visitor may take to close after the connector is done with it. */
 export const lingerMs = 5000;
 
-export type SpliceOptions = { clock: Clock; held: HeldBytes; group: object };
+export type SpliceOptions = {
+  clock: Clock;
+  held: HeldBytes;
+  /** Whose visitor it is: the connector. */
+  tenant: string;
+  limits: Pick<EdgeLimits, 'idleMs' | 'lifetimeMs'>;
+  counters: Pick<EdgeCounters, 'idle' | 'overLifetime'>;
+};
 
-export function splice(socket: Socket, stream: VisitorStream, { clock, held, group }: SpliceOptions): void {
+export function splice(socket: Socket, stream: VisitorStream, options: SpliceOptions): void {
+  const { clock, held, tenant, limits, counters } = options;
   const slow: Slow = {
-    group,
+    tenant,
     held: () => stream.readableLength + socket.writableLength,
     cut: () => socket.destroy(),
   };
@@ -31,11 +41,21 @@ export function splice(socket: Socket, stream: VisitorStream, { clock, held, gro
     stream.resume();
   });
   stream.once('end', () => socket.end());
+  // Bytes both ways pass through the visitor's socket, so its silence is the silence of both.
+  socket.setTimeout(limits.idleMs);
   for (const side of [socket, stream]) side.once('end', () => socket.setTimeout(halfClosedIdleMs));
-  socket.once('timeout', () => socket.destroy());
+  socket.once('timeout', () => {
+    counters.idle += 1;
+    socket.destroy();
+  });
+  const lifetime = clock.after(limits.lifetimeMs, () => {
+    counters.overLifetime += 1;
+    cutOff(socket);
+  });
 
   // The visitor is gone. What still comes for it is thrown away, or the connector could never finish sending it.
   socket.once('close', () => {
+    lifetime.cancel();
     held.delete(slow);
     stream.end();
     stream.resume();

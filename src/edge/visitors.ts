@@ -1,18 +1,21 @@
 // Everybody who connects to the edge's one port: counted against the caps, given a few seconds to say whom they want,
 // and handed on with their bytes untouched. Who does not say is closed without a word.
-import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError, systemCode } from '../core/errors.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
-import { parseClientHello } from './clientHello.ts';
+import { isInNetwork, parseAddress, type Network } from '../core/network.ts';
+import { AddressCaps } from './addressCaps.ts';
+import { plainAddress } from './addressKey.ts';
 import type { EdgeCounters } from './edgeCounters.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
+import { Opening, type Introduced } from './opening.ts';
 
 export type Visitor = {
   /** Paused; everything it sent, the hello included, is still to be read from it. */
   socket: Socket;
-  /** `ip:port`. */
-  address: string;
+  /** Whose it is: as the socket says, or the load balancer in front. */
+  from: HostPort;
   /** Lower-case; absent when the hello named nobody. */
   serverName?: string;
 };
@@ -21,6 +24,8 @@ export type VisitorsOptions = {
   limits: EdgeLimits;
   clock: Clock;
   counters: EdgeCounters;
+  /** Load balancers: what they open begins with a PROXY header, and what others open does not. */
+  proxies: readonly Network[];
   onVisitor: (visitor: Visitor) => void;
 };
 
@@ -28,10 +33,13 @@ export class Visitors {
   readonly #options: VisitorsOptions;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
-  readonly #perAddress = new Map<string, number>();
+  /** Those that have not said whom they want, in the order they came, and how each is closed. */
+  readonly #halfOpen = new Map<Socket, () => void>();
+  readonly #caps: AddressCaps;
 
   constructor(options: VisitorsOptions) {
     this.#options = options;
+    this.#caps = new AddressCaps(options);
   }
 
   /** Returns the port. Throws `PORT_IN_USE`. */
@@ -60,75 +68,75 @@ export class Visitors {
     counters.connections += 1;
     socket.on('error', () => {}); // 'close' follows.
     if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy(); // Gone already.
-
-    const key = addressKey(remoteAddress);
-    const sameAddress = this.#perAddress.get(key) ?? 0;
-    if (this.#sockets.size >= limits.maxConnections || sameAddress >= limits.maxConnectionsPerAddress) {
+    if (this.#sockets.size >= limits.maxConnections) {
       counters.overConnectionCap += 1;
       return void socket.destroy();
     }
+    const from = { host: plainAddress(remoteAddress), port: remotePort };
+    const isProxied = this.#isProxy(from.host);
+    if (!isProxied && !this.#mayEnter(socket, from.host)) return void socket.destroy();
     this.#sockets.add(socket);
-    this.#perAddress.set(key, sameAddress + 1);
-    socket.once('close', () => this.#forget(socket, key));
-    this.#peek(socket, formatHostPort({ host: plainAddress(remoteAddress), port: remotePort }));
+    socket.once('close', () => this.#sockets.delete(socket));
+    this.#peek(socket, from, isProxied);
+  }
+
+  #isProxy(address: string): boolean {
+    const { proxies } = this.#options;
+    const parsed = proxies.length === 0 ? undefined : parseAddress(address);
+    return parsed !== undefined && proxies.some((network) => isInNetwork(parsed, network));
+  }
+
+  /** Counts the connection as this address's for as long as it is open. */
+  #mayEnter(socket: Socket, address: string): boolean {
+    const { counters } = this.#options;
+    const verdict = this.#caps.enter(address);
+    if (verdict === 'too-many') counters.overConnectionCap += 1;
+    if (verdict === 'too-fast') counters.overAddressRate += 1;
+    if (verdict !== 'entered') return false;
+    socket.once('close', () => this.#caps.leave(address));
+    return true;
   }
 
   /** Collects bytes until they say whom the visitor wants, then puts them back in front. */
-  #peek(socket: Socket, address: string): void {
+  #peek(socket: Socket, peer: HostPort, isProxied: boolean): void {
     const { limits, clock, counters, onVisitor } = this.#options;
-    let bytes: Buffer = Buffer.alloc(0);
+    const opening = new Opening({ limits, isProxied });
 
     const stop = (): void => {
       deadline.cancel();
+      this.#halfOpen.delete(socket);
       socket.off('data', onData).off('end', giveUp).off('close', giveUp).pause();
     };
-    const giveUp = (): void => {
-      counters.noHello += 1;
+    const closeFor = (counter: keyof EdgeCounters): void => {
+      counters[counter] += 1;
       stop();
       socket.destroy();
     };
+    const giveUp = (): void => {
+      if (!isProxied || opening.introduced) closeFor(opening.introduced?.isCheck ? 'balancerChecks' : 'noHello');
+      else closeFor('badProxyHeader');
+    };
     const onData = (chunk: Buffer): void => {
-      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
-      const hello = parseClientHello(bytes);
-      if (hello.kind === 'incomplete') return;
+      const said = opening.add(chunk);
+      if (!said) return;
+      if (said.kind === 'bad-proxy-header') return closeFor('badProxyHeader');
+      if (said.kind === 'not-tls') return closeFor('notTls');
       stop();
-      if (hello.kind === 'invalid') {
-        counters.notTls += 1;
-        socket.destroy();
-        return;
-      }
-      socket.unshift(bytes);
-      onVisitor({ socket, address, ...(hello.serverName === undefined ? {} : { serverName: hello.serverName }) });
+      const from = sourceOf(opening.introduced, peer);
+      if (isProxied && !this.#mayEnter(socket, from.host)) return void socket.destroy();
+      socket.unshift(said.rest);
+      onVisitor({ socket, from, ...(said.serverName === undefined ? {} : { serverName: said.serverName }) });
     };
     const deadline = clock.after(limits.helloMs, giveUp);
     socket.on('data', onData).once('end', giveUp).once('close', giveUp);
-  }
-
-  #forget(socket: Socket, key: string): void {
-    this.#sockets.delete(socket);
-    const left = (this.#perAddress.get(key) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(key);
-    else this.#perAddress.set(key, left);
+    this.#halfOpen.set(socket, () => closeFor('overHalfOpen'));
+    if (this.#halfOpen.size > limits.maxHalfOpen) this.#halfOpen.values().next().value?.();
   }
 }
 
-/** What counts as one address: whoever has one IPv6 address has the 2⁶⁴ of its network. */
-export function addressKey(address: string): string {
-  const plain = plainAddress(address);
-  if (!isIPv6(plain)) return plain;
-  const [head = '', tail] = plain.replace(/%.*$/, '').split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const after = tail === '' ? [] : tail.split(':');
-    while (groups.length + after.length < 8) groups.push('0');
-    groups.push(...after);
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`;
-}
-
-/** IPv4 as such, also where a dual-stack socket shows it as IPv6. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, '');
+/** A balancer that does not know, or speaks for itself, counts as what it is. */
+function sourceOf(introduced: Introduced | undefined, peer: HostPort): HostPort {
+  return introduced?.source ?? peer;
 }
 
 function listenError(at: HostPort, cause: Error): TunnelError {

@@ -1,6 +1,7 @@
 // What connector and edge say to each other. The connector dials `connect.<domain>` with mutual TLS 1.3 and ALPN
 // `mcp-tunnel/1`; on that socket HTTP/2 runs with reversed roles (the edge is the client). The edge opens one control
 // stream (`POST /control`, lines of JSON-RPC both ways, a Peer on each end) and one CONNECT stream per visitor.
+import type { Admission } from '../core/admission.ts';
 import type { ErrorInfo } from '../core/errors.ts';
 
 /** ALPN of the connector's door: it says how the link is framed. `http2` is HTTP/2 with its roles reversed. */
@@ -29,13 +30,6 @@ export type RouteClaim = {
   admission?: Admission;
 };
 
-/** Visitors' addresses that are let through, before a byte of their TLS is answered: one of either list. */
-export type Admission = {
-  /** Networks as CIDR (RFC 4632, RFC 4291 §2.3). */
-  networks?: string[];
-  /** Autonomous systems by number, for edges that can tell; others refuse the claim with `USAGE`. */
-  asns?: number[];
-};
 
 export type RouteClaimed = {
   hostname: string;

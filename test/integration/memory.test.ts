@@ -25,8 +25,8 @@ const serve: Serve = (request, response) => {
 it('100 readers who never read are cut down to what the edge may hold', { timeout: 60_000 }, async () => {
   const clock = new CountingClock();
   expectNothingLeft(clock);
-  const maxHeldBytesPerSession = 24 * mebibyte;
-  const world = await aWorld({ limits: { maxHeldBytesPerSession } }, clock);
+  const maxHeldBytesPerConnector = 24 * mebibyte;
+  const world = await aWorld({ limits: { maxHeldBytesPerConnector } }, clock);
   const { hostname } = await openTunnel(world, serve);
   const target = { hostname, port: world.edge.port, ca: world.authority.certificatePem };
   const readers: Readable[] = [];

@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { HeldBytes, heldCheckMs, type Slow } from '../../../src/edge/heldBytes.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 
-const link = {};
-const otherLink = {};
+const tenant = 'one';
+const otherTenant = 'other';
 
-function world(maxPerGroup: number, max: number) {
+function world(maxPerTenant: number, max: number) {
   const clock = new FakeClock();
   const cut: string[] = [];
-  const held = new HeldBytes({ clock, maxPerGroup, max, onCut: () => {} });
-  const slow = (name: string, bytes: number, group: object = link): Slow => {
-    const one = { group, held: () => bytes, cut: () => void cut.push(name) };
+  const held = new HeldBytes({ clock, maxPerTenant, max, onCut: () => {} });
+  const slow = (name: string, bytes: number, whose = tenant): Slow => {
+    const one = { tenant: whose, held: () => bytes, cut: () => void cut.push(name) };
     held.add(one);
     return one;
   };
@@ -26,24 +26,33 @@ describe('memory held for visitors who do not read', () => {
     expect(cut).toEqual([]);
   });
 
-  it('over the limit of its link costs the largest its connection, and only as many as needed', () => {
+  it('over the limit of its connector costs the largest its connection, and only as many as needed', () => {
     const { clock, cut, slow } = world(100, 1000);
     slow('small', 20);
     slow('largest', 70);
     slow('middle', 60);
-    slow('elsewhere', 90, otherLink);
+    slow('elsewhere', 90, otherTenant);
     clock.advance(heldCheckMs);
     expect(cut).toEqual(['largest']);
     clock.advance(heldCheckMs * 3);
     expect(cut).toEqual(['largest']);
   });
 
-  it('over the limit of the edge costs the largest of any link', () => {
+  it('over the limit of the edge costs the largest of the connector for which most waits', () => {
     const { clock, cut, slow } = world(100, 150);
     slow('here', 80);
-    slow('there', 90, otherLink);
+    slow('there', 90, otherTenant);
     clock.advance(heldCheckMs);
     expect(cut).toEqual(['there']);
+  });
+
+  it('is taken from whoever has most, never from the visitors of somebody who has less', () => {
+    const { clock, cut, slow } = world(1000, 300);
+    slow('largest of all, of a tenant with little', 100, otherTenant);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) slow(name, 60);
+    clock.advance(heldCheckMs);
+    expect(cut).toHaveLength(2);
+    expect(cut.every((name) => name.length === 1)).toBe(true);
   });
 
   it('is not looked at when nobody is behind', () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressKey } from '../../../src/edge/visitors.ts';
+import { addressKey } from '../../../src/edge/addressKey.ts';
 
 describe('what counts as one address', () => {
   it.each([

@@ -1,0 +1,46 @@
+// Who is inside now, by route and by connector: so that no route takes all of an edge, and that a change of whom a route
+// lets in holds for those who came before it, too.
+import type { Socket } from 'node:net';
+import type { EdgeLimits } from './edgeLimits.ts';
+import type { Route } from './routeRegistry.ts';
+
+/** `address` is without a port. */
+type Visit = { socket: Socket; address: string };
+
+export class OpenVisits {
+  readonly #limits: Pick<EdgeLimits, 'maxVisitorsPerRoute' | 'maxVisitorsPerConnector'>;
+  readonly #ofRoute = new Map<string, Set<Visit>>();
+  readonly #ofConnector = new Map<string, number>();
+
+  constructor(limits: Pick<EdgeLimits, 'maxVisitorsPerRoute' | 'maxVisitorsPerConnector'>) {
+    this.#limits = limits;
+  }
+
+  hasRoom({ hostname, connector }: Route): boolean {
+    const { maxVisitorsPerRoute, maxVisitorsPerConnector } = this.#limits;
+    const here = this.#ofRoute.get(hostname)?.size ?? 0;
+    return here < maxVisitorsPerRoute && (this.#ofConnector.get(connector) ?? 0) < maxVisitorsPerConnector;
+  }
+
+  /** Until its socket closes. */
+  add({ hostname, connector }: Route, socket: Socket, address: string): void {
+    const visit = { socket, address };
+    const visits = this.#ofRoute.get(hostname) ?? new Set();
+    this.#ofRoute.set(hostname, visits.add(visit));
+    this.#ofConnector.set(connector, (this.#ofConnector.get(connector) ?? 0) + 1);
+    socket.once('close', () => {
+      visits.delete(visit);
+      if (visits.size === 0 && this.#ofRoute.get(hostname) === visits) this.#ofRoute.delete(hostname);
+      const left = (this.#ofConnector.get(connector) ?? 1) - 1;
+      if (left === 0) this.#ofConnector.delete(connector);
+      else this.#ofConnector.set(connector, left);
+    });
+  }
+
+  /** Cuts off those that may not stay; says how many. */
+  judge({ hostname }: Route, mayStay: (address: string) => boolean): number {
+    const leaving = [...(this.#ofRoute.get(hostname) ?? [])].filter(({ address }) => !mayStay(address));
+    for (const { socket } of leaving) socket.destroy();
+    return leaving.length;
+  }
+}
