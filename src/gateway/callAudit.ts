@@ -8,7 +8,7 @@ import type { Decision } from '../policy/decide.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { ExchangeStatus } from '../mcp/exchange.ts';
 import type { TrafficLog } from '../traffic/trafficLog.ts';
-import { owner } from './askTools.ts';
+import { owner } from './asker.ts';
 import { argumentsDigest, type Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 
