@@ -11,7 +11,7 @@ export type Interruption = {
   /** The code to end with: 130 after Ctrl-C, 0 when the end was asked for otherwise; nothing when it was not. */
   readonly exitCode: ExitCode | undefined;
   /** From now on SIGHUP calls `listener` and ends nothing. */
-  onHangup(listener: () => void): void;
+  readonly onHangup: (listener: () => void) => void;
 };
 
 export function interruption(from: NodeJS.Process = process): Interruption {
@@ -43,9 +43,7 @@ export function interruption(from: NodeJS.Process = process): Interruption {
   return {
     signal: controller.signal,
     urgent: urgent.signal,
-    onHangup(listener) {
-      hangup = listener;
-    },
+    onHangup: (listener) => void (hangup = listener),
     get exitCode() {
       return exitCode;
     },
