@@ -65,7 +65,8 @@ export class ConnectorDoor {
   #meet(socket: TLSSocket): void {
     const { mayEnter, onConnector, onRefused } = this.#options;
     socket.on('error', () => {}); // 'close' follows.
-    if (framingOf(socket) === undefined) return void socket.destroy();
+    const framing = framingOf(socket);
+    if (framing === undefined) return void socket.destroy();
 
     const certificate = socket.getPeerX509Certificate();
     const connector = certificate && connectorIdOf(certificate);
@@ -74,7 +75,7 @@ export class ConnectorDoor {
       return onConnector({ socket, connector, expiresMs: Date.parse(certificate.validTo) });
     }
     onRefused(refusal ?? 'foreign', connector);
-    socket.end(refusalBytes(refusal ?? 'foreign'));
+    socket.end(refusalBytes(refusal ?? 'foreign', framing));
     socket.resume();
     const goodbye = this.#options.clock.after(goodbyeMs, () => socket.destroy());
     socket.once('close', () => goodbye.cancel());

@@ -4,8 +4,8 @@
 import type { Admission } from '../core/admission.ts';
 import type { ErrorInfo } from '../core/errors.ts';
 
-/** ALPN of the connector's door: it says how the link is framed. `http2` is HTTP/2 with its roles reversed. */
-export const connectorAlpn = { http2: 'mcp-tunnel/1' } as const;
+/** ALPN of the connector's door: it says how the link is framed. `frames` is `wire/frames/`, `http2` is HTTP/2 with its roles reversed. */
+export const connectorAlpn = { frames: 'mcp-tunnel/2', http2: 'mcp-tunnel/1' } as const;
 
 /** How a link can be framed. */
 export type Framing = keyof typeof connectorAlpn;
@@ -29,7 +29,6 @@ export type RouteClaim = {
   /** Who may come in at all; absent lets everybody. Links of a run agree, or the newest claim stands. */
   admission?: Admission;
 };
-
 
 export type RouteClaimed = {
   hostname: string;

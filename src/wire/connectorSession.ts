@@ -11,10 +11,11 @@ import type { TLSSocket } from 'node:tls';
 import { TunnelError } from '../core/errors.ts';
 import { controlPath, visitorHeader } from '../protocol/edge.ts';
 import { Peer } from '../protocol/peer.ts';
-import { watchHealth } from './health.ts';
+import { watchHttp2Health } from './health.ts';
 import type { ConnectorLink, ConnectorLinkOptions, ConnectorPeer } from './link.ts';
 import { linePort } from './linePort.ts';
 import { refusalError } from './refusal.ts';
+import { shownAddress } from './shownAddress.ts';
 import { linkWindowBytes, maxControlLineBytes, sessionOptions } from './windows.ts';
 
 export class ConnectorSession implements ConnectorLink {
@@ -39,7 +40,7 @@ export class ConnectorSession implements ConnectorLink {
     });
     this.#ended = new Promise((resolve) => this.#http.once('close', resolve));
     socket.once('close', () => this.#http.destroy());
-    watchHealth(this.#http, clock, () => {
+    watchHttp2Health(this.#http, clock, () => {
       void this.end(new TunnelError('EDGE_UNREACHABLE', 'the edge stopped answering'));
     });
     this.control = new Promise((resolve, reject) => {
@@ -85,7 +86,7 @@ export class ConnectorSession implements ConnectorLink {
       stream.respond({ ':status': 200 });
       this.#streams += 1;
       stream.once('close', () => (this.#streams -= 1));
-      onStream(stream, { hostname: headers[':authority'] ?? '', visitor: addressIn(headers[visitorHeader]) });
+      onStream(stream, { hostname: headers[':authority'] ?? '', visitor: shownAddress(headers[visitorHeader]) });
     } else if (method === 'POST' && headers[':path'] === controlPath && !this.#peer) {
       stream.respond({ ':status': 200 });
       onControl(this.#openControl(stream));
@@ -100,9 +101,4 @@ export class ConnectorSession implements ConnectorLink {
     this.#peer.onClose(() => void this.close());
     return this.#peer;
   }
-}
-
-/** The address is for people and counters; a header that is none is not shown as one. */
-function addressIn(header: string | string[] | undefined): string {
-  return typeof header === 'string' && /^[0-9a-fA-F.:[\]%]{3,64}$/.test(header) ? header : 'unknown';
 }

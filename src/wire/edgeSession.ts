@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { TunnelError } from '../core/errors.ts';
 import { controlPath, visitorHeader } from '../protocol/edge.ts';
 import { Peer } from '../protocol/peer.ts';
-import { watchHealth } from './health.ts';
+import { watchHttp2Health } from './health.ts';
 import type { EdgeLink, EdgeLinkOptions, EdgePeer, StreamHead, VisitorStream } from './link.ts';
 import { linePort } from './linePort.ts';
 import { linkWindowBytes, maxControlLineBytes, maxStreamsPerLink, sessionOptions } from './windows.ts';
@@ -32,7 +32,7 @@ export class EdgeSession implements EdgeLink {
     });
     this.#ended = new Promise((resolve) => this.#http.once('close', resolve));
     socket.once('close', () => this.#http.destroy());
-    watchHealth(this.#http, clock, () => void this.close());
+    watchHttp2Health(this.#http, clock, () => void this.close());
 
     const stream = this.#http.request({ ':method': 'POST', ':path': controlPath }, { endStream: false });
     stream.on('error', () => {});

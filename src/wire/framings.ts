@@ -4,10 +4,12 @@ import type { TLSSocket } from 'node:tls';
 import { connectorAlpn, type Framing } from '../protocol/edge.ts';
 import { ConnectorSession } from './connectorSession.ts';
 import { EdgeSession } from './edgeSession.ts';
+import { ConnectorFrames } from './frames/connectorFrames.ts';
+import { EdgeFrames } from './frames/edgeFrames.ts';
 import type { ConnectorLink, ConnectorLinkOptions, EdgeLink, EdgeLinkOptions } from './link.ts';
 
 /** The preferred one first. */
-export const knownFramings: readonly Framing[] = ['http2'];
+export const knownFramings: readonly Framing[] = ['frames', 'http2'];
 
 export function alpnsOf(framings: readonly Framing[]): string[] {
   return framings.map((framing) => connectorAlpn[framing]);
@@ -18,9 +20,9 @@ export function framingOf({ alpnProtocol }: Pick<TLSSocket, 'alpnProtocol'>): Fr
 }
 
 export function openEdgeLink(socket: TLSSocket, options: EdgeLinkOptions): EdgeLink {
-  return new EdgeSession(socket, options);
+  return framingOf(socket) === 'frames' ? new EdgeFrames(socket, options) : new EdgeSession(socket, options);
 }
 
 export function openConnectorLink(socket: TLSSocket, options: ConnectorLinkOptions): ConnectorLink {
-  return new ConnectorSession(socket, options);
+  return framingOf(socket) === 'frames' ? new ConnectorFrames(socket, options) : new ConnectorSession(socket, options);
 }

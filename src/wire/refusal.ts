@@ -1,7 +1,10 @@
 // How an edge tells a connector why it is not let in. With TLS 1.3 the connector's side of the handshake is over
 // before the edge has looked at its certificate, so a bare hang-up would leave a person guessing. The edge writes
-// fixed bytes (HTTP/2 preface, SETTINGS, GOAWAY with a reason; RFC 9113 §3.4, §6.8) and reads nothing of the stranger.
+// fixed bytes (HTTP/2 preface, SETTINGS, GOAWAY with a reason, RFC 9113 §3.4, §6.8; or one GOAWAY of `frames/`) and
+// reads nothing of the stranger.
 import { TunnelError } from '../core/errors.ts';
+import type { Framing } from '../protocol/edge.ts';
+import { encodeGoaway } from './frames/frame.ts';
 
 export const refusals = {
   'no-certificate': 'the edge asks for a certificate and this machine sent none: enrol it',
@@ -17,7 +20,8 @@ export type Refusal = keyof typeof refusals;
 /** INADEQUATE_SECURITY (RFC 9113 §7). */
 const refusedCode = 0xc;
 
-export function refusalBytes(refusal: Refusal): Buffer {
+export function refusalBytes(refusal: Refusal, framing: Framing): Buffer {
+  if (framing === 'frames') return encodeGoaway(refusal);
   const reason = Buffer.from(refusal);
   const goaway = Buffer.alloc(8); // Last stream 0: nothing was processed.
   goaway.writeUInt32BE(refusedCode, 4);
@@ -30,8 +34,11 @@ export function refusalBytes(refusal: Refusal): Buffer {
 
 /** What a GOAWAY says, as the error to show; `undefined` when it is none of ours. */
 export function refusalError(code: number, opaque: Uint8Array | undefined): TunnelError | undefined {
-  if (code !== refusedCode || !opaque) return undefined;
-  const refusal = Buffer.from(opaque).toString('latin1');
+  return code === refusedCode && opaque ? refusalNamed(Buffer.from(opaque).toString('latin1')) : undefined;
+}
+
+/** The error to show for a refusal; `undefined` when there is none of that name. */
+export function refusalNamed(refusal: string): TunnelError | undefined {
   if (!Object.hasOwn(refusals, refusal)) return undefined;
   const errorCode = refusal === 'too-many' ? 'LIMIT' : 'CERTIFICATE_INVALID';
   return new TunnelError(errorCode, refusals[refusal as Refusal]);

@@ -9,6 +9,12 @@ export const streamWindowBytes = 4 * mebibyte;
 /** What all visitors of one link may have in the air together; at the limit all senders wait. */
 export const linkWindowBytes = 16 * mebibyte;
 
+/**
+ * What may wait for readers at one end of a link together, all its streams; at the limit the stream with most is cut off.
+ * HTTP/2 has no such bound but its windows; the edge's own, over all links, is in `edgeLimits.ts` and lower.
+ */
+export const maxUnreadBytesPerLink = 96 * mebibyte;
+
 /** Visitors of one link at a time; the edge turns away the next one. */
 export const maxStreamsPerLink = 2048;
 

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeKeyPair } from '../../../src/certs/keyPair.ts';
 import type { Clock } from '../../../src/core/clock.ts';
-import { ConnectorSession } from '../../../src/wire/connectorSession.ts';
-import { EdgeSession } from '../../../src/wire/edgeSession.ts';
+import type { Framing } from '../../../src/protocol/edge.ts';
+import { alpnsOf, knownFramings, openConnectorLink, openEdgeLink } from '../../../src/wire/framings.ts';
 import type { StreamHead } from '../../../src/wire/link.ts';
 import { maxMissedPings, pingEveryMs } from '../../../src/wire/health.ts';
 import { refusalBytes, refusals, type Refusal } from '../../../src/wire/refusal.ts';
@@ -19,15 +19,22 @@ import { FakeClock } from '../../support/fakeClock.ts';
 import { until } from '../../support/until.ts';
 
 /** `near` is the connector's end, which dialled. */
-async function tlsPair(): Promise<{ near: TLSSocket; far: TLSSocket }> {
+async function tlsPair(framing: Framing = 'http2'): Promise<{ near: TLSSocket; far: TLSSocket }> {
   const authority = await anAuthority();
   const key = await makeKeyPair();
   const cert = authority.issueServer({ names: ['localhost'], publicKey: key.publicKey, days: 1 });
-  const server = createServer({ key: key.privateKeyPem, cert });
+  const ALPNProtocols = alpnsOf([framing]);
+  const server = createServer({ key: key.privateKeyPem, cert, ALPNProtocols });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const near = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: authority.certificatePem });
+  const near = connect({
+    port,
+    host: '127.0.0.1',
+    servername: 'localhost',
+    ca: authority.certificatePem,
+    ALPNProtocols,
+  });
   const [far] = (await once(server, 'secureConnection')) as [TLSSocket];
   server.close();
   for (const socket of [near, far]) socket.on('error', () => {});
@@ -38,21 +45,23 @@ async function tlsPair(): Promise<{ near: TLSSocket; far: TLSSocket }> {
   return { near, far };
 }
 
+const names = Object.keys(refusals) as Refusal[];
+
 type Taken = StreamHead & { stream: Duplex };
 
-async function link(clock: Clock = new FakeClock()) {
-  const { near, far } = await tlsPair();
+async function link(framing: Framing, clock: Clock = new FakeClock()) {
+  const { near, far } = await tlsPair(framing);
   const taken: Taken[] = [];
-  const edge = new EdgeSession(far, { clock });
-  const connector = new ConnectorSession(near, { clock, onStream: (stream, head) => taken.push({ ...head, stream }) });
+  const edge = openEdgeLink(far, { clock });
+  const connector = openConnectorLink(near, { clock, onStream: (stream, head) => taken.push({ ...head, stream }) });
   edge.control.start();
   const control = await connector.control;
   return { edge, connector, control, taken, near, far };
 }
 
-describe('a link', () => {
+describe.each(knownFramings)('a link framed by %s', (framing) => {
   it('carries a control conversation both ways', async () => {
-    const { edge, control, connector } = await link();
+    const { edge, control, connector } = await link(framing);
     const lost: string[] = [];
     edge.control.handle('route/claim', ({ label }) => ({ hostname: `${label}.edge.test`, port: 443 }));
     control.on('route/lost', ({ label }) => void lost.push(label));
@@ -68,7 +77,7 @@ describe('a link', () => {
   });
 
   it('brings a visitor with its name and address, and ends in order on both sides', async () => {
-    const { edge, taken } = await link();
+    const { edge, taken } = await link(framing);
     const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
     stream.end('to the connector');
     await until(() => taken.length === 1);
@@ -84,7 +93,7 @@ describe('a link', () => {
 
   it('that ends cuts its visitors off, and they can tell', async () => {
     for (const ender of ['edge', 'connector'] as const) {
-      const ends = await link();
+      const ends = await link(framing);
       const stream = ends.edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
       stream.resume();
       await until(() => ends.taken.length === 1);
@@ -96,7 +105,7 @@ describe('a link', () => {
   });
 
   it('gives one stream a window of its own size, and the others theirs', async () => {
-    const { edge, taken } = await link();
+    const { edge, taken } = await link(framing);
     const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
     await until(() => taken.length === 1);
     const block = Buffer.alloc(65_536);
@@ -120,7 +129,7 @@ describe('a link', () => {
 
   it('lives for as long as its pings are answered', async () => {
     const clock = new FakeClock();
-    const { edge, taken } = await link(clock);
+    const { edge, taken } = await link(framing, clock);
     for (let round = 0; round < 3 * maxMissedPings; round += 1) {
       clock.advance(pingEveryMs);
       const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
@@ -133,11 +142,11 @@ describe('a link', () => {
   });
 });
 
-describe('a silent edge', () => {
+describe.each(knownFramings)('a silent edge (%s)', (framing) => {
   it('is noticed after two pings, by the connector', async () => {
     const clock = new FakeClock();
-    const { near } = await tlsPair(); // The other end never says a word.
-    const connector = new ConnectorSession(near, { clock, onStream: () => {} });
+    const { near } = await tlsPair(framing); // The other end never says a word.
+    const connector = openConnectorLink(near, { clock, onStream: () => {} });
     const ended = new Promise<string>((resolve) => connector.onClose((reason) => resolve(reason.message)));
     clock.advance(pingEveryMs * maxMissedPings);
     expect(near.destroyed).toBe(false);
@@ -148,11 +157,11 @@ describe('a silent edge', () => {
   });
 });
 
-describe('a silent connector', () => {
+describe.each(knownFramings)('a silent connector (%s)', (framing) => {
   it('is noticed after two pings, by the edge', async () => {
     const clock = new FakeClock();
-    const { far } = await tlsPair();
-    const edge = new EdgeSession(far, { clock });
+    const { far } = await tlsPair(framing);
+    const edge = openEdgeLink(far, { clock });
     const ended = new Promise<void>((resolve) => edge.onClose(resolve));
     clock.advance(pingEveryMs * (maxMissedPings + 1));
     await ended;
@@ -164,7 +173,7 @@ describe('a stranger in the edge’s place', () => {
   it('can open nothing but the control stream, once, and visitors', async () => {
     const { near, far } = await tlsPair();
     const taken: StreamHead[] = [];
-    const connector = new ConnectorSession(near, {
+    const connector = openConnectorLink(near, {
       clock: new FakeClock(),
       onStream: (stream, head) => {
         taken.push(head);
@@ -189,19 +198,22 @@ describe('a stranger in the edge’s place', () => {
     await connector.close();
   });
 
-  it.each(Object.keys(refusals) as Refusal[])('that refuses says why: %s', async (refusal) => {
-    const { near, far } = await tlsPair();
-    const connector = new ConnectorSession(near, { clock: new FakeClock(), onStream: () => {} });
-    far.end(refusalBytes(refusal));
-    await expect(connector.control).rejects.toMatchObject({
-      code: refusal === 'too-many' ? 'LIMIT' : 'CERTIFICATE_INVALID',
-      message: refusals[refusal],
-    });
-  });
+  it.each(knownFramings.flatMap((framing) => names.map((refusal) => [framing, refusal] as const)))(
+    'that refuses says why (%s): %s',
+    async (framing, refusal) => {
+      const { near, far } = await tlsPair(framing);
+      const connector = openConnectorLink(near, { clock: new FakeClock(), onStream: () => {} });
+      far.end(refusalBytes(refusal, framing));
+      await expect(connector.control).rejects.toMatchObject({
+        code: refusal === 'too-many' ? 'LIMIT' : 'CERTIFICATE_INVALID',
+        message: refusals[refusal],
+      });
+    },
+  );
 
   it('that says goodbye in its own words is no refusal', async () => {
     const { near, far } = await tlsPair();
-    const connector = new ConnectorSession(near, { clock: new FakeClock(), onStream: () => {} });
+    const connector = openConnectorLink(near, { clock: new FakeClock(), onStream: () => {} });
     const http = connectHttp2('https://x', { createConnection: () => far });
     http.on('error', () => {});
     http.once('connect', () => http.goaway(constants.NGHTTP2_INADEQUATE_SECURITY, 0, Buffer.from('__proto__')));
@@ -213,7 +225,7 @@ describe('a stranger in the edge’s place', () => {
 describe('a stranger in the connector’s place', () => {
   it('who ends the control stream ends the link', async () => {
     const { near, far } = await tlsPair();
-    const edge = new EdgeSession(far, { clock: new FakeClock() });
+    const edge = openEdgeLink(far, { clock: new FakeClock() });
     edge.control.start();
     const http = performServerHandshake(near);
     http.on('error', () => {});
@@ -226,7 +238,7 @@ describe('a stranger in the connector’s place', () => {
 
   it('who sends a line without end is cut off', async () => {
     const { near, far } = await tlsPair();
-    const edge = new EdgeSession(far, { clock: new FakeClock() });
+    const edge = openEdgeLink(far, { clock: new FakeClock() });
     edge.control.start();
     const http = performServerHandshake(near);
     http.on('error', () => {});
@@ -241,7 +253,7 @@ describe('a stranger in the connector’s place', () => {
 
   it('who does not speak HTTP/2 is cut off', async () => {
     const { near, far } = await tlsPair();
-    const edge = new EdgeSession(far, { clock: new FakeClock() });
+    const edge = openEdgeLink(far, { clock: new FakeClock() });
     near.write('HTTP/1.1 400 Bad Request\r\n\r\n');
     await new Promise<void>((resolve) => edge.onClose(resolve));
   });
