@@ -3,7 +3,7 @@
 // keeps them in NATS. What crosses that border is data: bundles share no classes.
 
 /** Longest value, in bytes; a longer one in the store is a stranger's and ignored, ours are never as long. */
-export const maxValueBytes = 16 * 1024;
+export const maxValueBytes = 64 * 1024;
 /** What the whole bucket may take where we make it; at the limit the store refuses new entries. */
 export const maxBucketBytes = 256 * 1024 * 1024;
 /** How long the store may take to answer. */
@@ -20,8 +20,11 @@ export type Written = { kind: 'written'; revision: number } | { kind: 'conflict'
 type Unreachable = { kind: 'unreachable'; why: string };
 
 export type BucketEvents = {
-  /** Everything that is there, after the first connection and each one that followed a loss. */
-  onSnapshot: (entries: ReadonlyMap<string, { text: string; revision: number }>) => void;
+  /**
+   * Everything that is there, after the first connection and each one that followed a loss. `highest` is the last
+   * revision that the store ever gave: one that falls says that the store is an older one.
+   */
+  onSnapshot: (entries: ReadonlyMap<string, { text: string; revision: number }>, highest: number) => void;
   /** One change; `text` is absent where the key was removed. */
   onChange: (key: string, stored: Stored) => void;
   /** The connection was lost, and for what reason. A snapshot says that it is back. */
@@ -36,8 +39,8 @@ export type BucketOptions = BucketEvents & {
   /** PEM of who vouches for the servers, where no public authority does. */
   ca?: string;
   bucket: string;
-  /** What stands under `meta` where nobody has written it yet. */
-  meta: string;
+  /** Asked for what is to stand under `meta` where nobody has written it yet. */
+  meta: () => Promise<string>;
 };
 
 export interface Bucket {

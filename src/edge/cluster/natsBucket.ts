@@ -178,19 +178,24 @@ class NatsBucket implements Bucket {
       maxValueSize: maxValueBytes,
       allow_direct: false, // A copy may lag behind, and what is read here is compared with.
     });
-    if (!(await kv.get(metaKey))) await kv.create(metaKey, meta).catch(() => {}); // Another node was faster.
+    if (!(await kv.get(metaKey))) await kv.create(metaKey, await meta()).catch(() => {}); // Another node was faster.
+    const highest = (await kv.status()).streamInfo.state.last_seq;
     const changes = await kv.watch();
     if (watch !== this.#watch) return changes.stop();
     this.#stopWatch = () => changes.stop();
     await new Promise<void>((resolve, reject) => {
-      this.#follow(changes, watch, () => {
+      this.#follow(changes, { watch, highest }, () => {
         this.#kv = kv;
         resolve();
       }).then(() => reject(new Error('the watch ended')), reject);
     });
   }
 
-  async #follow(changes: AsyncIterable<KvWatchEntry>, watch: number, onReady: () => void): Promise<void> {
+  async #follow(
+    changes: AsyncIterable<KvWatchEntry>,
+    { watch, highest }: { watch: number; highest: number },
+    onReady: () => void,
+  ): Promise<void> {
     const first = new Map<string, { text: string; revision: number }>();
     let isFirst = true;
     for await (const entry of changes) {
@@ -207,7 +212,7 @@ class NatsBucket implements Bucket {
       isFirst = false;
       this.#isOnline = true;
       onReady(); // Before the copy is told: who hears of it may write.
-      this.#options.onSnapshot(first);
+      this.#options.onSnapshot(first, highest);
     }
     if (watch === this.#watch && this.#isOnline) this.#lose('the watch ended');
   }
