@@ -1,67 +1,22 @@
 // Both ends of a link on one TLS connection, and each of them against a stranger at the other end.
 import { once } from 'node:events';
 import { connect as connectHttp2, constants, performServerHandshake } from 'node:http2';
-import type { Duplex } from 'node:stream';
-import { connect, createServer, type TLSSocket } from 'node:tls';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { makeKeyPair } from '../../../src/certs/keyPair.ts';
-import type { Clock } from '../../../src/core/clock.ts';
-import type { Framing } from '../../../src/protocol/edge.ts';
-import { alpnsOf, knownFramings, openConnectorLink, openEdgeLink } from '../../../src/wire/framings.ts';
+import { describe, expect, it } from 'vitest';
+import { knownFramings, openConnectorLink, openEdgeLink } from '../../../src/wire/framings.ts';
 import type { StreamHead } from '../../../src/wire/link.ts';
 import { maxMissedPings, pingEveryMs } from '../../../src/wire/health.ts';
 import { refusalBytes, refusals, type Refusal } from '../../../src/wire/refusal.ts';
 import { streamWindowBytes } from '../../../src/wire/windows.ts';
 import { collect } from '../../support/agents.ts';
-import { anAuthority } from '../../support/certs.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
+import { linkPair, tlsPair } from '../../support/linkPair.ts';
 import { until } from '../../support/until.ts';
-
-/** `near` is the connector's end, which dialled. */
-async function tlsPair(framing: Framing = 'http2'): Promise<{ near: TLSSocket; far: TLSSocket }> {
-  const authority = await anAuthority();
-  const key = await makeKeyPair();
-  const cert = authority.issueServer({ names: ['localhost'], publicKey: key.publicKey, days: 1 });
-  const ALPNProtocols = alpnsOf([framing]);
-  const server = createServer({ key: key.privateKeyPem, cert, ALPNProtocols });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const near = connect({
-    port,
-    host: '127.0.0.1',
-    servername: 'localhost',
-    ca: authority.certificatePem,
-    ALPNProtocols,
-  });
-  const [far] = (await once(server, 'secureConnection')) as [TLSSocket];
-  server.close();
-  for (const socket of [near, far]) socket.on('error', () => {});
-  onTestFinished(() => {
-    near.destroy();
-    far.destroy();
-  });
-  return { near, far };
-}
 
 const names = Object.keys(refusals) as Refusal[];
 
-type Taken = StreamHead & { stream: Duplex };
-
-async function link(framing: Framing, clock: Clock = new FakeClock()) {
-  const { near, far } = await tlsPair(framing);
-  const taken: Taken[] = [];
-  const edge = openEdgeLink(far, { clock });
-  const connector = openConnectorLink(near, { clock, onStream: (stream, head) => taken.push({ ...head, stream }) });
-  edge.control.start();
-  const control = await connector.control;
-  return { edge, connector, control, taken, near, far };
-}
-
 describe.each(knownFramings)('a link framed by %s', (framing) => {
   it('carries a control conversation both ways', async () => {
-    const { edge, control, connector } = await link(framing);
+    const { edge, control, connector } = await linkPair(framing);
     const lost: string[] = [];
     edge.control.handle('route/claim', ({ label }) => ({ hostname: `${label}.edge.test`, port: 443 }));
     control.on('route/lost', ({ label }) => void lost.push(label));
@@ -77,7 +32,7 @@ describe.each(knownFramings)('a link framed by %s', (framing) => {
   });
 
   it('brings a visitor with its name and address, and ends in order on both sides', async () => {
-    const { edge, taken } = await link(framing);
+    const { edge, taken } = await linkPair(framing);
     const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
     stream.end('to the connector');
     await until(() => taken.length === 1);
@@ -93,7 +48,7 @@ describe.each(knownFramings)('a link framed by %s', (framing) => {
 
   it('that ends cuts its visitors off, and they can tell', async () => {
     for (const ender of ['edge', 'connector'] as const) {
-      const ends = await link(framing);
+      const ends = await linkPair(framing);
       const stream = ends.edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
       stream.resume();
       await until(() => ends.taken.length === 1);
@@ -105,7 +60,7 @@ describe.each(knownFramings)('a link framed by %s', (framing) => {
   });
 
   it('gives one stream a window of its own size, and the others theirs', async () => {
-    const { edge, taken } = await link(framing);
+    const { edge, taken } = await linkPair(framing);
     const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
     await until(() => taken.length === 1);
     const block = Buffer.alloc(65_536);
@@ -129,7 +84,7 @@ describe.each(knownFramings)('a link framed by %s', (framing) => {
 
   it('lives for as long as its pings are answered', async () => {
     const clock = new FakeClock();
-    const { edge, taken } = await link(framing, clock);
+    const { edge, taken } = await linkPair(framing, clock);
     for (let round = 0; round < 3 * maxMissedPings; round += 1) {
       clock.advance(pingEveryMs);
       const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
