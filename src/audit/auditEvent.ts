@@ -37,13 +37,16 @@ export type AuditEvent =
   | { kind: 'refused'; tunnel: string; visitor: string; carrier: string; why: string }
   | {
       kind: 'tunnel';
-      event: 'opened' | 'closed' | 'failed';
+      /** `changed`: whose addresses may connect. */
+      event: 'opened' | 'changed' | 'closed' | 'failed';
       tunnel: string;
       server: string;
       hostname: string;
       /** Kind of the carrier. */
       destination: string;
       edge?: string;
+      /** Whose addresses may connect, with spaces between; absent where anybody's. */
+      allowFrom?: string;
       /** SHA-256 of the policy that held. */
       policy: string;
       /** From the request to open it until agents could come, or as long as it was open. */

@@ -3,6 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Admission } from '../core/admission.ts';
 import type { ErrorInfo } from '../core/errors.ts';
 import type { CertificateInfo, Privacy } from '../protocol/control.ts';
 
@@ -47,6 +48,8 @@ export interface OpenCarrier {
   readonly state: CarrierState;
   onState(listener: (state: CarrierState) => void): () => void;
   onCertificate?(listener: () => void): () => void;
+  /** Who may come in from now on, for carriers that can tell. Throws a refusal of the edge's; then all is as it was. */
+  letIn?(admission: Admission | undefined): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -59,6 +62,8 @@ export type CarrierOptions = {
   port?: number;
   /** Whether `port` was asked for by a person: then another one is no substitute. */
   portIsFixed: boolean;
+  /** Who may come in at all, by address; absent lets everybody. */
+  admission?: Admission | undefined;
   serve: Serve;
   /** PEM of the authorities whose certificates let agents in now; for carriers whose TLS ends in this process. */
   clientAuthorities?: () => readonly string[];

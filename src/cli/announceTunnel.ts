@@ -1,4 +1,5 @@
 // The first thing `expose` says: the contract's `ready` line, or for people the URL, the token and what they need.
+import { allowFromWords } from '../core/admission.ts';
 import type { OpenedTunnel } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
 import { writeSecret } from './secretText.ts';
@@ -9,12 +10,12 @@ export async function announceTunnel(
   { tokenFile, auth }: { tokenFile?: string; auth?: string },
 ): Promise<void> {
   const { tunnel, token = '', readyMs } = opened;
-  const { id, server, hostname, url, loopbackUrl, caFile, privacy } = tunnel;
+  const { id, server, hostname, url, loopbackUrl, caFile, privacy, allowFrom } = tunnel;
   if (tokenFile !== undefined) await writeSecret(context, tokenFile, token);
   const { output } = context;
   const shownToken = tokenFile === undefined ? { token } : { tokenFile };
-  const told = { tunnel: id, server: server.name, hostname, url, loopbackUrl, ...shownToken, caFile, privacy, readyMs };
-  output.event({ event: 'ready', ...told });
+  const told = { tunnel: id, server: server.name, hostname, url, loopbackUrl, ...shownToken, caFile, privacy };
+  output.event({ event: 'ready', ...told, ...(allowFrom ? { allowFrom } : {}), readyMs });
   output.line({ text: `“${server.name}” is reachable.`, style: 'bold' });
   output.line('  URL       ', { text: url ?? '', style: 'cyan' });
   if (loopbackUrl !== undefined)
@@ -25,6 +26,8 @@ export async function announceTunnel(
   if (tunnel.pairAttempts !== undefined)
     output.line('  OAuth     ', 'agents that cannot be given a token get the URL alone, and ask to be let in');
   if (caFile !== undefined) output.line('  CA file   ', `${caFile}  (NODE_EXTRA_CA_CERTS for Node clients)`);
+  if (allowFrom)
+    output.line('  Lets in   ', `${allowFromWords(allowFrom)} only  (--allow-from anyone: everybody again)`);
   if (tunnel.destination.carrier === 'embedded')
     output.line('  Reach     ', 'this machine only: agents elsewhere need an edge (--carrier edge)');
   output.line('  Stop      ', 'Ctrl-C');

@@ -3,6 +3,7 @@
 import { parseDomain, parseListenAddress } from '../core/hostname.ts';
 import type { AgentsAddOptions } from './agents.ts';
 import type { CommandRow, OptionRow } from './command.ts';
+import { allowFromOption } from './allowFrom.ts';
 import type { EdgeRunOptions } from './edgeRun.ts';
 import type { EdgeTokenOptions } from './edgeVerbs.ts';
 import type { EnrollCommandOptions } from './enroll.ts';
@@ -34,6 +35,7 @@ export const commands: readonly CommandRow[] = [
         help: 'loopback port of an embedded tunnel (default: the one it had last time)',
         parse: port,
       },
+      allowFromOption,
       ...scopeOptions,
       {
         flags: '--expires <span>',
@@ -62,6 +64,7 @@ export const commands: readonly CommandRow[] = [
       'expose -- node server.js stdio',
       'expose --url http://localhost:3000/mcp',
       'expose --url http://localhost:3000/mcp --carrier edge --edge edge.example.com',
+      'expose everything --carrier edge --edge edge.example.com --allow-from anthropic --allow-from 192.0.2.0/24',
       'expose everything --read-only --json',
       'expose --watch dist --watch server.js -- node server.js stdio',
       'expose everything --oauth --carrier edge --edge edge.example.com',

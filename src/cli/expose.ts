@@ -3,6 +3,7 @@ import { TunnelError } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import type { Destination, OpenTunnel } from '../protocol/control.ts';
+import { allowFromOf } from './allowFrom.ts';
 import type { CommandContext } from './command.ts';
 import { announceTunnel } from './announceTunnel.ts';
 import { exchangeLine } from './exchangeLine.ts';
@@ -28,6 +29,7 @@ export type ExposeOptions = ScopeOptions &
     tokenFile?: string;
     health?: HostPort;
     traffic?: boolean;
+    allowFrom?: string[];
     oauth?: boolean;
     auth?: string;
   };
@@ -39,6 +41,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
   const { output, signal } = context;
   const destination = destinationOf(options);
   const run = runOf(context, options);
+  const allowFrom = await allowFromOf(context, options.allowFrom);
   const states = new TunnelStates(output);
   const lifetime = new Lifetime();
   try {
@@ -55,6 +58,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
         ...(options.port === undefined ? {} : { port: options.port }),
         grant: grantOf(context, options),
         ...(run === undefined ? {} : { run }),
+        ...(allowFrom === undefined ? {} : { allowFrom }),
         auth: authOf(options),
       },
       signal,

@@ -41,7 +41,7 @@ export function formatNetwork({ address, bits }: Network): string {
 
 export function isInNetwork(address: Address, { address: network, bits }: Network): boolean {
   // Of the same kind, which the types cannot say.
-  return address.kind() === network.kind() && (address as ipaddr.IPv6).match(network as ipaddr.IPv6, bits);
+  return address.kind() === network.kind() && (address as ipaddr.IPv6).match(network, bits);
 }
 
 /** With zeros after the first `bits`. */

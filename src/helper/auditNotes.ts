@@ -30,6 +30,9 @@ export function grantEvent(event: GrantChange, { id, name, scope, expiresMs, way
   };
 }
 
+/** Characters of the addresses that a tunnel lets in. */
+const maxAllowFrom = 1000;
+
 export class AuditNotes {
   readonly #audit: AuditLog;
   readonly #policy: PolicyStore;
@@ -46,8 +49,8 @@ export class AuditNotes {
   }
 
   /** `why` is the failure's code. */
-  tunnel(event: 'opened' | 'closed' | 'failed', tunnel: TunnelInfo, why?: string): Promise<void> {
-    const { id, server, hostname = '', destination, openedMs } = tunnel;
+  tunnel(event: 'opened' | 'changed' | 'closed' | 'failed', tunnel: TunnelInfo, why?: string): Promise<void> {
+    const { id, server, hostname = '', destination, openedMs, allowFrom } = tunnel;
     return this.#audit.append({
       kind: 'tunnel',
       event,
@@ -56,6 +59,7 @@ export class AuditNotes {
       hostname,
       destination: destination.carrier,
       ...('host' in destination ? { edge: destination.host } : {}),
+      ...(allowFrom ? { allowFrom: allowFrom.join(' ').slice(0, maxAllowFrom) } : {}),
       policy: this.#policyDigest(),
       durationMs: Math.max(0, this.#clock.now() - openedMs),
       ...(why === undefined ? {} : { why }),

@@ -20,6 +20,8 @@ import type { ServerTransport } from '../core/server.ts';
 import type { Destination, TunnelInfo, TunnelState } from '../protocol/control.ts';
 import type { TrafficLog } from '../traffic/trafficLog.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { AuditNotes } from './auditNotes.ts';
+import { admissionOf } from './letIn.ts';
 import type { ServerRestarts } from './serverRestarts.ts';
 import type { BookEntry } from './tunnelBook.ts';
 
@@ -30,6 +32,11 @@ export type RunningTunnelOptions = {
   entry: BookEntry;
   /** Port asked for by a person. */
   port?: number;
+  /** Whose addresses may connect; none means anybody's. */
+  allowFrom: readonly string[];
+  /** For the next time. */
+  keepAllowFrom: (allowFrom: readonly string[]) => Promise<void>;
+  notes: AuditNotes;
   carrier: Carrier;
   upstream: Upstream;
   /** Of a server that is run here. */
@@ -60,6 +67,7 @@ export class RunningTunnel {
   #carrier: OpenCarrier | undefined;
   #door: OAuthDoor | undefined;
   #state: TunnelState = { kind: 'starting', step: 'starting the server' };
+  #allowFrom: readonly string[];
   #asking: Promise<ServerTools> | undefined;
   /** Why it was ended before it was open. */
   #endedBy: unknown;
@@ -71,6 +79,8 @@ export class RunningTunnel {
     this.entry = options.entry;
     this.#options = options;
     this.#openedMs = options.clock.now();
+    this.#allowFrom = options.allowFrom;
+    admissionOf(options.allowFrom, options.destination); // Told before anything is started.
     const { upstream, auth, issuerKeys, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
     this.#gateway = new Gateway({
       tunnel: options.id,
@@ -123,6 +133,7 @@ export class RunningTunnel {
             instance: entry.instance,
             ...(port === undefined ? {} : { port }),
             portIsFixed: this.#options.port !== undefined,
+            admission: admissionOf(this.#allowFrom, this.destination),
             serve: this.#gateway.handle as never,
             clientAuthorities: this.#gateway.clientAuthorities,
             mayDial,
@@ -132,6 +143,7 @@ export class RunningTunnel {
         ),
       );
       open.throwIfAborted();
+      await this.#options.keepAllowFrom(this.#allowFrom);
       this.#door?.announce(publicUrls(this.#carrier));
       this.#gateway.announce(publicUrls(this.#carrier));
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
@@ -181,6 +193,7 @@ export class RunningTunnel {
       destination: this.destination,
       privacy: carrier.privacy,
       state: this.#state,
+      ...(this.#allowFrom.length > 0 ? { allowFrom: [...this.#allowFrom] } : {}),
       openedMs: this.#openedMs,
       callsPerMinute: agents.callsPerMinute,
       agents: agents.list(),
@@ -192,6 +205,17 @@ export class RunningTunnel {
       ...(this.desk ? { pairAttempts: this.desk.attempts } : {}),
       ...(pairing ? { pairing } : {}),
     };
+  }
+
+  /** Whose addresses may connect from now on. Throws `USAGE`, or the edge's refusal; then all is as it was. */
+  async letIn(allowFrom: readonly string[]): Promise<void> {
+    const admission = admissionOf(allowFrom, this.destination);
+    if (!this.#carrier?.letIn) throw new TunnelError('USAGE', 'this tunnel is not open yet: try again in a moment');
+    await this.#carrier.letIn(admission);
+    this.#allowFrom = allowFrom;
+    this.#changed.emit();
+    await this.#options.keepAllowFrom(allowFrom);
+    await this.#options.notes.tunnel('changed', this.info());
   }
 
   /** Throws `USAGE` for a server that is not run here. */

@@ -66,6 +66,10 @@ export function serveDriver(
 
   peer.handle('tunnel/open', (request, signal) => ready().open(request, signal));
   peer.handle('tunnel/close', async ({ tunnel }) => (await ready().close(tunnel), null));
+  peer.handle('tunnel/allowFrom', async ({ tunnel, allowFrom }) => {
+    await ready().tunnel(tunnel).letIn(allowFrom);
+    return null;
+  });
   peer.handle('server/restart', ({ tunnel }) => (ready().tunnel(tunnel).restartServer(), null));
   peer.handle('tunnel/list', () => ({ tunnels: ready().tunnels() }));
 

@@ -18,6 +18,8 @@ const entrySchema = z.object({
   label: z.string().refine((label) => labelProblem(label) === undefined),
   instance: z.string().min(1),
   port: z.int().min(1).max(65_535).optional(),
+  /** Whose addresses may connect; absent lets anybody. */
+  allowFrom: z.array(z.string()).optional(),
   holder: z.string().optional(),
   /** A person chose the label: it is taken again only when it is named again. */
   named: z.boolean().optional(),
@@ -70,6 +72,7 @@ export class TunnelBook {
         label: known?.label ?? name ?? this.#freshLabel(server.name, entries, place),
         instance: known?.instance ?? randomUUID(),
         ...(known?.port === undefined ? {} : { port: known.port }),
+        ...(known?.allowFrom ? { allowFrom: known.allowFrom } : {}),
         ...((known ? known.named : name !== undefined) ? { named: true } : {}),
         holder: this.#options.helperId,
         usedMs: this.#options.clock.now(),
@@ -83,6 +86,17 @@ export class TunnelBook {
   /** Keeps the port that the tunnel got. */
   async keepPort(instance: string, port: number): Promise<void> {
     await this.#change((entries) => entries.map((entry) => (entry.instance === instance ? { ...entry, port } : entry)));
+  }
+
+  /** Keeps whose addresses may connect; none means anybody's. */
+  async keepAllowFrom(instance: string, allowFrom: readonly string[]): Promise<void> {
+    await this.#change((entries) =>
+      entries.map((entry) => {
+        if (entry.instance !== instance) return entry;
+        const { allowFrom: _before, ...others } = entry;
+        return allowFrom.length > 0 ? { ...others, allowFrom: [...allowFrom] } : others;
+      }),
+    );
   }
 
   /** The tunnel is closed; its name waits for it. */

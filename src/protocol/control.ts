@@ -107,6 +107,8 @@ export type TunnelInfo = {
   /** PEM file of the CA that signed the tunnel's certificate, when it is not a public one. */
   caFile?: string;
   certificate?: CertificateInfo;
+  /** Only these addresses may connect: networks, `AS64500`, names of vendors; absent where anybody may. */
+  allowFrom?: string[];
   openedMs: number;
   /** Last answer that came through the public name, of any agent. */
   lastExchangeMs?: number;
@@ -143,6 +145,8 @@ export type OpenTunnel = {
   name?: string;
   /** Wanted loopback port of an embedded tunnel. */
   port?: number;
+  /** Whose addresses may connect, over an edge: see `TunnelInfo`. Empty lets anybody; absent is as it was last time. */
+  allowFrom?: string[];
   grant: { name: string; scope: GrantScope; expiresMs: number } | { none: true };
   /** How a stdio server is run. */
   run?: ServerRun;
@@ -258,6 +262,11 @@ export type HelperRequests = InspectorRequests & {
   'destinations/list': { params: { edges?: string[] }; result: { choices: DestinationChoice[] } };
   'tunnel/open': { params: OpenTunnel; result: OpenedTunnel };
   'tunnel/close': { params: { tunnel: string }; result: null };
+  /**
+   * Whose addresses may connect from now on; who is inside and may not be so is cut off. Empty lets anybody. Kept with
+   * the tunnel. Fails with `USAGE`, naming the entry, or with the edge's refusal; then everything is as it was.
+   */
+  'tunnel/allowFrom': { params: { tunnel: string; allowFrom: string[] }; result: null };
   /** Ends the server's processes and starts them anew; sessions stay. Fails with `USAGE` for one that is not run here. */
   'server/restart': { params: { tunnel: string }; result: null };
   'tunnel/list': { params: object; result: { tunnels: TunnelInfo[] } };
