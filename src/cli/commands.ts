@@ -47,8 +47,14 @@ export const commands: readonly CommandRow[] = [
       tokenFile,
       {
         flags: '--health <host:port>',
-        help: 'serve /healthz and /readyz on this loopback address',
+        help: 'serve /healthz, /readyz and /metrics on this loopback address',
         parse: parseListenAddress,
+      },
+      {
+        flags: '--drain <span>',
+        help: 'told to end (SIGTERM), how long calls under way may take to finish',
+        parse: duration,
+        default: '10s',
       },
       { flags: '--oauth', help: 'let agents that cannot be given a token ask, by OAuth; you answer on this terminal' },
       {

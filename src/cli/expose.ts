@@ -8,11 +8,13 @@ import type { CommandContext } from './command.ts';
 import { announceTunnel } from './announceTunnel.ts';
 import { exchangeLine } from './exchangeLine.ts';
 import { TrafficFollower } from './followTraffic.ts';
-import { serveHealth } from './healthServer.ts';
+import { CallsUnderWay } from './callsUnderWay.ts';
+import { defaultFinishMs, finishCalls } from './finishCalls.ts';
 import { namedServer } from './namedServer.ts';
 import { startOwnHelper, type HelperPeer } from './ownHelper.ts';
 import { scopeOf, type ScopeOptions } from './scopeOptions.ts';
 import { restartOnSignal, runOf, type RunOptions } from './serverRun.ts';
+import { serveTunnelHealth, type TunnelHealth } from './tunnelHealth.ts';
 import { TunnelStates } from './tunnelStates.ts';
 import { untilAborted } from './untilAborted.ts';
 import { pairAtTerminal } from './pairAtTerminal.ts';
@@ -28,6 +30,7 @@ export type ExposeOptions = ScopeOptions &
     policy?: string;
     tokenFile?: string;
     health?: HostPort;
+    drain?: number;
     traffic?: boolean;
     allowFrom?: string[];
     oauth?: boolean;
@@ -46,8 +49,9 @@ export async function expose(context: CommandContext, name: string | undefined, 
   const lifetime = new Lifetime();
   try {
     const helper = lifetime.add(await ownHelper(context, states, options));
+    const calls = new CallsUnderWay();
     const health =
-      options.health && lifetime.add(await serveHealth(options.health, () => states.tunnel, context.clock));
+      options.health && lifetime.add(await serveTunnelHealth(options.health, states, calls, context.clock));
     const server = await namedServer(context, helper.peer, name, options);
     const opened = await helper.peer.request(
       'tunnel/open',
@@ -68,12 +72,15 @@ export async function expose(context: CommandContext, name: string | undefined, 
     await announceTunnel(context, opened, options);
     if (health) output.event({ event: 'health', port: health.port });
     states.begin(opened.tunnel);
-    if (options.traffic || !output.json) await followTraffic(context, helper.peer, opened.tunnel.id);
+    const follower = followTraffic(context, helper.peer, opened.tunnel.id, { calls, health, options });
+    if (health || options.traffic || !output.json) await follower.start();
     const over = AbortSignal.any([signal, states.failed]);
     restartOnSignal(context, helper.peer, opened.tunnel.id, over);
     if (options.oauth) pairAtTerminal(context, helper.peer, opened.tunnel.id, over);
     await untilAborted(over);
     if (states.failed.aborted) throw states.failed.reason;
+    states.isEnding = true;
+    await finishCalls(context, follower, calls, options.drain ?? defaultFinishMs);
   } finally {
     await lifetime.close();
   }
@@ -117,11 +124,21 @@ function destinationOf({ carrier = 'embedded', edge }: ExposeOptions): Destinati
   return { carrier: 'edge', host: edge };
 }
 
-async function followTraffic({ output }: CommandContext, peer: HelperPeer, tunnel: string): Promise<void> {
-  const follower = new TrafficFollower(peer, (row) => {
-    if (row.status === 'pending' || row.tunnel !== tunnel) return;
+type Followers = { calls: CallsUnderWay; health: TunnelHealth | undefined; options: ExposeOptions };
+
+/** To be started. */
+function followTraffic(
+  { output }: CommandContext,
+  peer: HelperPeer,
+  tunnel: string,
+  { calls, health, options }: Followers,
+): TrafficFollower {
+  return new TrafficFollower(peer, (row) => {
+    if (row.tunnel !== tunnel) return;
+    calls.see(row);
+    health?.see(row);
+    if (row.status === 'pending' || (output.json && !options.traffic)) return;
     output.sample({ event: 'exchange', ...row });
     output.line(...exchangeLine(row));
   });
-  await follower.start();
 }

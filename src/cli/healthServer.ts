@@ -1,63 +1,105 @@
-// `--health HOST:PORT`: two small pages for a supervisor, on loopback only. Alive is that the process answers; ready
-// is that an agent was answered through the public name, never that a socket is up.
-import { createServer, type Server } from 'node:http';
+// `--health HOST:PORT`: three pages for a supervisor and a scraper, on loopback only, which tell states and figures and
+// nothing else. A page in a browser on this machine must not read them, so they answer to no name but localhost.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
-import type { Clock } from '../core/clock.ts';
-import { systemCode, TunnelError } from '../core/errors.ts';
+import { errorInfo, systemCode, TunnelError } from '../core/errors.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
-import type { TunnelInfo } from '../protocol/control.ts';
+import type { Metrics } from '../edge/edgeMetrics.ts';
+import { EventLoopLag } from '../edge/processMetrics.ts';
 
 export type Health = { status: number; body: object };
 
-/** What `/readyz` says of a tunnel. */
-export function readiness(tunnel: TunnelInfo | undefined, nowMs: number): Health {
-  const state = tunnel?.state.kind ?? 'starting';
-  const lastExchangeAgeMs = tunnel?.lastExchangeMs === undefined ? null : nowMs - tunnel.lastExchangeMs;
-  const ready = state === 'connected' && lastExchangeAgeMs !== null;
-  return { status: ready ? 200 : 503, body: { ready, state, lastExchangeAgeMs } };
-}
+export type HealthPages = {
+  /** `/readyz`. */
+  readiness: () => Health | Promise<Health>;
+  /** `/metrics`. */
+  metrics: Pick<Metrics, 'contentType' | 'print'>;
+};
+
+/** Connections at a time; more are closed. */
+const maxConnections = 64;
+/** How long one may take to ask. */
+const requestMs = 5000;
 
 /** Throws `USAGE` for an address that is not loopback, `PORT_IN_USE`. */
 export async function serveHealth(
   address: HostPort,
-  tunnel: () => TunnelInfo | undefined,
-  clock: Clock,
+  pages: HealthPages,
 ): Promise<{ port: number; close(): Promise<void> }> {
-  if (!isLoopback(address.host)) {
-    throw new TunnelError(
-      'USAGE',
-      `--health listens on this machine only, and ${address.host} is not a loopback address: write for example 127.0.0.1:9000`,
-    );
+  checkLoopback(address);
+  const lag = new EventLoopLag();
+  const server = createServer(
+    { requestTimeout: requestMs, headersTimeout: requestMs, maxHeaderSize: 8192 },
+    (request, response) => {
+      answer(request, pages, lag).then(
+        ({ status, type, text }) => send(request, response, status, type, text),
+        (error: unknown) => send(request, response, 500, 'text/plain; charset=utf-8', `${errorInfo(error).message}\n`),
+      );
+    },
+  );
+  server.maxConnections = maxConnections;
+  try {
+    await listen(server, address);
+  } catch (error) {
+    lag.close();
+    throw error;
   }
-  const server = createServer((request, response) => {
-    const { status, body } = answer(request.method, request.url, tunnel, clock);
-    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-    response.end(`${JSON.stringify(body)}\n`);
-  });
-  await listen(server, address);
   const { port } = server.address() as { port: number };
   const close = (): Promise<void> =>
     new Promise((resolve) => {
+      lag.close();
       server.close(() => resolve());
       server.closeAllConnections();
     });
   return { port, close };
 }
 
-function answer(
-  method: string | undefined,
-  url: string | undefined,
-  tunnel: () => TunnelInfo | undefined,
-  clock: Clock,
-): Health {
-  if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: { error: 'use GET' } };
-  if (url === '/healthz') return { status: 200, body: { alive: true } };
-  if (url === '/readyz') return readiness(tunnel(), clock.now());
-  return { status: 404, body: { error: 'there are /healthz and /readyz' } };
+/** Throws `USAGE`. */
+export function checkLoopback({ host }: HostPort): void {
+  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) return;
+  throw new TunnelError(
+    'USAGE',
+    `--health listens on this machine only, and ${host} is not a loopback address: write for example 127.0.0.1:9000`,
+  );
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+type Page = { status: number; type: string; text: string };
+
+async function answer(
+  { method, url = '', headers }: IncomingMessage,
+  { readiness, metrics }: HealthPages,
+  lag: EventLoopLag,
+): Promise<Page> {
+  if (!namesThisMachine(headers.host)) return json({ status: 421, body: { error: 'ask by address, or as localhost' } });
+  if (method !== 'GET' && method !== 'HEAD') return json({ status: 405, body: { error: 'use GET' } });
+  const path = url.split('?', 1)[0];
+  if (path === '/healthz') return json({ status: 200, body: { alive: true, eventLoopLagMs: lag.take() } });
+  if (path === '/readyz') return json(await readiness());
+  if (path === '/metrics') return { status: 200, type: metrics.contentType, text: await metrics.print() };
+  return json({ status: 404, body: { error: 'there are /healthz, /readyz and /metrics' } });
+}
+
+function json({ status, body }: Health): Page {
+  return { status, type: 'application/json', text: `${JSON.stringify(body)}\n` };
+}
+
+/** Any other name may have been made to lead here by a page in a browser (DNS rebinding). */
+function namesThisMachine(host: string | undefined): boolean {
+  if (host === undefined) return true; // HTTP/1.0, which no browser speaks.
+  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  return name.toLowerCase() === 'localhost' || isIP(name) !== 0;
+}
+
+function send(request: IncomingMessage, response: ServerResponse, status: number, type: string, text: string): void {
+  if (response.destroyed) return;
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
 }
 
 function listen(server: Server, { host, port }: HostPort): Promise<void> {

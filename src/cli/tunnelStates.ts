@@ -4,6 +4,8 @@ import type { TunnelInfo } from '../protocol/control.ts';
 import type { Output } from './output.ts';
 
 export class TunnelStates {
+  /** The command was told to end, and finishes what is under way. */
+  isEnding = false;
   readonly #output: Output;
   readonly #failure = new AbortController();
   #tunnel: TunnelInfo | undefined;

@@ -12,7 +12,13 @@ import { PrivateFileStore } from '../../../src/helper/privateFiles.ts';
 import { statePaths, type StatePaths } from '../../../src/helper/statePaths.ts';
 
 export type Ran = { code: number; out: string; err: string; events: Record<string, unknown>[] };
-export type RunOptions = { stdin?: string; signal?: AbortSignal; onOut?: (text: string) => void };
+export type RunOptions = {
+  stdin?: string;
+  signal?: AbortSignal;
+  urgent?: AbortSignal;
+  onHangup?: (listener: () => void) => void;
+  onOut?: (text: string) => void;
+};
 
 export class World {
   readonly folder: string;
@@ -46,6 +52,8 @@ export class World {
       folder: this.folder,
       stdin: options.stdin === undefined ? new PassThrough().end() : Readable.from([Buffer.from(options.stdin)]),
       signal: options.signal ?? new AbortController().signal,
+      urgent: options.urgent ?? new AbortController().signal,
+      onHangup: (listener: () => void) => options.onHangup?.(listener),
       clock: systemClock,
       random: Math.random,
     };
