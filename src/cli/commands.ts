@@ -4,6 +4,7 @@ import { parseDomain, parseListenAddress } from '../core/hostname.ts';
 import type { AgentsAddOptions } from './agents.ts';
 import type { CommandRow, OptionRow } from './command.ts';
 import { allowFromOption } from './allowFrom.ts';
+import { edgeFrontOptions } from './edgeFront.ts';
 import type { EdgeRunOptions } from './edgeRun.ts';
 import type { EdgeTokenOptions } from './edgeVerbs.ts';
 import type { EnrollCommandOptions } from './enroll.ts';
@@ -206,6 +207,7 @@ export const commands: readonly CommandRow[] = [
         help: 'PEM certificate for connect. and enroll.<domain>; without it, its own CA makes one',
       },
       { flags: '--key <file>', help: 'PEM key of --cert' },
+      ...edgeFrontOptions,
     ],
     examples: [
       'edge run --domain edge.example.com',

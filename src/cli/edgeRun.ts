@@ -12,10 +12,17 @@ import { serveControl } from '../helper/controlSocket.ts';
 import type { EdgeAdmin, EdgeAdminClient } from '../protocol/edgeAdmin.ts';
 import type { CommandContext } from './command.ts';
 import { answerVerbs, edgeVerbs, type EdgeVerbs } from './edgeAdmin.ts';
+import { edgeFront, type EdgeFrontOptions } from './edgeFront.ts';
 import { dataOption, edgeDataFolder, readEdgeSettings, writeEdgeSettings } from './edgeSettings.ts';
 import { untilAborted } from './untilAborted.ts';
 
-export type EdgeRunOptions = { domain?: string; listen: HostPort; data?: string; cert?: string; key?: string };
+export type EdgeRunOptions = EdgeFrontOptions & {
+  domain?: string;
+  listen: HostPort;
+  data?: string;
+  cert?: string;
+  key?: string;
+};
 
 export async function edgeRun(context: CommandContext, options: EdgeRunOptions): Promise<void> {
   const { output, paths, files, clock, signal } = context;
@@ -33,7 +40,8 @@ export async function edgeRun(context: CommandContext, options: EdgeRunOptions):
     let edge: Edge | undefined;
     lifetime.add(await answerOthers(paths.edgeSocket(folder), verbs, folder));
     const enrolment = enrolmentHandler(state, { clock, log });
-    edge = lifetime.add(await Edge.start({ state, domain, listen: options.listen, clock, log, enrolment }));
+    const front = await edgeFront(context, options, { lifetime, log });
+    edge = lifetime.add(await Edge.start({ state, domain, listen: options.listen, clock, log, enrolment, ...front }));
     settings.port = edge.port;
     await writeEdgeSettings(files, folder, settings);
 
