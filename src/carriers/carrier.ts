@@ -47,6 +47,9 @@ export interface OpenCarrier {
   readonly port?: number;
   readonly state: CarrierState;
   onState(listener: (state: CarrierState) => void): () => void;
+  /** Where several connections carry the tunnel: how many are up, of how many. */
+  readonly links?: { up: number; wanted: number };
+  onLinks?(listener: () => void): () => void;
   onCertificate?(listener: () => void): () => void;
   /** Who may come in from now on, for carriers that can tell. Throws a refusal of the edge's; then all is as it was. */
   letIn?(admission: Admission | undefined): Promise<void>;

@@ -1,11 +1,22 @@
 // The carrier over an edge that somebody hosts: agents anywhere reach the hostname, and the edge reads names only.
 import type { Authority } from '../certs/authority.ts';
 import type { Clock, Random } from '../core/clock.ts';
-import { formatHostPort } from '../core/hostname.ts';
+import { formatHostPort, type HostPort } from '../core/hostname.ts';
+import type { DialOptions } from '../tunnel/dialEdge.ts';
 import type { EdgeIdentity } from '../tunnel/edgeIdentity.ts';
-import type { Carrier } from './carrier.ts';
+import type { Carrier, MayDial } from './carrier.ts';
+import type { InnerCertificate } from './innerCertificate.ts';
 import { LocalCertificate } from './localCertificate.ts';
 import { RelayedTunnel } from './relayedTunnel.ts';
+
+/** Four: the cut of one touches a quarter of the agents, and a lossy line holds up a quarter of the calls. */
+export const linksPerTunnel = 4;
+
+export type MakeCertificate = (tunnel: {
+  hostname: string;
+  local: InnerCertificate;
+  log: (message: string) => void;
+}) => Promise<InnerCertificate>;
 
 export type EdgeCarrierOptions = {
   /** `loadEdgeIdentity` for the edge in question. */
@@ -13,36 +24,53 @@ export type EdgeCarrierOptions = {
   /** The local CA, and the file that holds its certificate. */
   authority: Authority;
   caFile: string;
+  /** What agents see in place of the local CA's certificate, which it may fall back to. */
+  certificate?: MakeCertificate;
+  /** Links to hold; `linksPerTunnel` where absent. */
+  links?: number;
   clock: Clock;
   random: Random;
 };
 
-export function edgeCarrier({ identity, authority, caFile, clock, random }: EdgeCarrierOptions): Carrier {
+export function edgeCarrier(edge: EdgeCarrierOptions): Carrier {
+  const { identity, authority, caFile, links = linksPerTunnel, clock, random } = edge;
   return {
     kind: 'edge',
     privacy: 'end-to-end',
     async open(options, signal) {
       const { domain, port } = await identity();
       const hostname = `${options.label}.${domain}`;
+      const local = await LocalCertificate.create({ authority, names: [hostname], clock });
       const tunnel = new RelayedTunnel({
         kind: 'edge',
         open: options,
-        certificate: await LocalCertificate.create({ authority, names: [hostname], clock }),
+        certificate: (await edge.certificate?.({ hostname, local, log: options.log })) ?? local,
         identity,
-        // The identity of this dial: the machine may have been enrolled anew since the last one. Where it holds an
-        // address to connect to, that must be allowed as well as the name.
-        mayDial: ({ domain: name, address, port: at, pin }) => {
-          for (const host of address === undefined ? [name] : [name, address]) {
-            const place = formatHostPort({ host, port: at });
-            options.mayDial({ carrier: 'edge', host: place, ...(pin === undefined ? {} : { pin }) });
-          }
-        },
+        mayDial: edgeDialCheck(options.mayDial),
         hostnames: [hostname],
+        links,
         clock,
         random,
       });
       await tunnel.start(signal);
       return tunnel.shownAs({ hostname, url: `https://${hostname}${port === 443 ? '' : `:${port}`}/mcp`, caFile });
     },
+  };
+}
+
+/**
+ * The identity of this dial: the machine may have been enrolled anew since the last one. Where it holds an address to
+ * connect to, or the edge has named another node, that must be allowed as well as the name; names below the edge's own
+ * are its owner's, as `connect.<domain>` is, and need no entry of their own while the port is allowed.
+ */
+export function edgeDialCheck(mayDial: MayDial): DialOptions['mayDial'] {
+  return ({ domain, address, port, pin }, node) => {
+    const ask = (at: HostPort): void =>
+      mayDial({ carrier: 'edge', host: formatHostPort(at), ...(pin === undefined ? {} : { pin }) });
+    ask({ host: domain, port });
+    if (!node) return address === undefined ? undefined : ask({ host: address, port });
+    const isBelow = node.host === domain || node.host.endsWith(`.${domain}`);
+    if (!isBelow) ask(node);
+    else if (node.port !== port) ask({ host: domain, port: node.port });
   };
 }

@@ -63,6 +63,7 @@ export function embeddedCarrier({ authority, caFile, clock, random }: EmbeddedCa
         certificate,
         mayDial,
         hostnames,
+        links: 1, // Both ends are this process: what cuts one link cuts all.
         clock,
         random,
         identity: async () => identity,

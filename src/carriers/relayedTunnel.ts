@@ -1,6 +1,5 @@
 // What the embedded and the remote edge have in common: a connector that keeps the link up, and agents' TLS that ends
 // in this process. The edge in between reads names only.
-import { randomUUID } from 'node:crypto';
 import type { Clock, Random } from '../core/clock.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import { certificateTools } from '../certs/certificateTools.ts';
@@ -17,7 +16,9 @@ export type RelayedTunnelOptions = {
   certificate: InnerCertificate;
   /** Asked at every dial: a machine may be enrolled again while its tunnel waits. */
   identity: () => Promise<DialOptions['identity']>;
-  mayDial: (identity: DialOptions['identity']) => void;
+  mayDial: DialOptions['mayDial'];
+  /** Links to hold. */
+  links: number;
   /** Names that agents may put in `Host`. */
   hostnames: readonly string[];
   clock: Clock;
@@ -32,8 +33,9 @@ export class RelayedTunnel {
   readonly #connector: Connector;
   readonly #certificate: InnerCertificate;
 
-  constructor({ kind, open, certificate, identity, mayDial, hostnames, clock, random }: RelayedTunnelOptions) {
-    const { label, instance, serve, clientAuthorities, log } = open;
+  constructor(options: RelayedTunnelOptions) {
+    const { kind, open, certificate, identity, mayDial, links, hostnames, clock, random } = options;
+    const { label, instance, admission, serve, clientAuthorities, log } = open;
     this.#certificate = this.#lifetime.add(certificate);
     const inner = this.#lifetime.add(
       new InnerTls({
@@ -57,12 +59,15 @@ export class RelayedTunnel {
       new Connector({
         label,
         instance,
-        run: randomUUID(),
+        admission,
+        wanted: links,
         clock,
         random,
         log,
-        dial: async (signal) =>
-          dialEdge({ identity: await identity(), mayDial, certs: certificateTools, clock }, signal),
+        dial: async (signal, node) => {
+          const to = { identity: await identity(), ...(node ? { node } : {}) };
+          return dialEdge({ ...to, mayDial, certs: certificateTools, clock }, signal);
+        },
         onStream: (stream, { visitor }) => door.take(stream, visitor),
       }),
     );
@@ -101,6 +106,11 @@ export class RelayedTunnel {
         return connector.state;
       },
       onState: connector.onState,
+      get links() {
+        return connector.links;
+      },
+      onLinks: connector.onLinks,
+      letIn: (admission) => connector.letIn(admission),
       close: async () => {
         await this.#lifetime.close();
         await alsoClose?.close();

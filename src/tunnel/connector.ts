@@ -1,22 +1,31 @@
-// One tunnel's standing link to an edge. It dials out, claims the tunnel's name, and hands every visitor on; when the
-// link is lost it dials again, with the same name, for as long as trying can help.
+// One tunnel's standing way to an edge: several links that share the tunnel's name, so that the cut of one touches only
+// its own visitors. The first is dialled alone and its refusal told at once; the others follow, one dial at a time, and
+// whichever is lost is opened again, for as long as trying can help. The tunnel is connected while any of them is up.
+import { randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import type { Admission } from '../core/admission.ts';
 import { Backoff } from '../core/backoff.ts';
-import { delay, type Clock, type Random } from '../core/clock.ts';
+import type { Clock, Random } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { errorInfo, TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
-import { openConnectorLink } from '../wire/framings.ts';
-import type { ConnectorLink, ConnectorLinkOptions } from '../wire/link.ts';
-import { edgeRefusal } from './edgeRefusal.ts';
+import type { RouteClaim } from '../protocol/edge.ts';
+import { Link, type Drain, type LinkOptions } from './link.ts';
+import { Places, type Place } from './places.ts';
 
+/** Waits while no link is up; each is drawn from zero to a ceiling that doubles (full jitter). */
 export const redialBaseMs = 500;
 export const redialMaxMs = 30_000;
+/** Waits for a further link: nobody waits for it, and an edge that restarts must not get all links of all tunnels at once. */
+export const furtherBaseMs = 3000;
+export const furtherMaxMs = 60_000;
+/** At the edge's own bound of links per machine the tunnel goes on with fewer; so long until more are asked for. */
+export const limitPauseMs = 300_000;
+/** The replacement of a link that the edge means to end comes within this. */
+export const replaceMs = 500;
 /** A link that lasted so long was a good one: the next loss is dialled again at once. */
 export const steadyMs = 10_000;
 /** How long a name that another tunnel of this machine holds is asked for again after a loss. */
 export const busyPatienceMs = 60_000;
-/** How long the edge may take, once TLS stands, to give us the name. */
-export const claimMs = 10_000;
 
 /** The same as a carrier's state, which it becomes. */
 export type ConnectorState =
@@ -26,15 +35,18 @@ export type ConnectorState =
   | { kind: 'failed'; error: ErrorInfo };
 
 export type Claimed = { hostname: string; port: number };
+export type LinkCount = { up: number; wanted: number };
 
 export type ConnectorOptions = {
   label: string;
   instance: string;
-  /** This process's own id; a later one takes the name over from what is left of it. */
-  run: string;
-  /** `dialEdge`, bound to one edge. */
-  dial: (signal: AbortSignal) => Promise<TLSSocket>;
-  onStream: ConnectorLinkOptions['onStream'];
+  /** Who may come in at all; absent lets everybody. */
+  admission?: Admission | undefined;
+  /** Links to hold. */
+  wanted: number;
+  /** `dialEdge`, bound to one edge; the place is one of the nodes it named, or the edge itself. */
+  dial: (signal: AbortSignal, place: Place) => Promise<TLSSocket>;
+  onStream: LinkOptions['onStream'];
   clock: Clock;
   random: Random;
   log: (message: string) => void;
@@ -46,82 +58,215 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'EDGE_IDENTITY',
   'CLOSED',
   'TIMEOUT',
+  'LIMIT',
   'INTERNAL',
 ]);
 
 export class Connector {
   readonly #options: ConnectorOptions;
   readonly #changed = new Emitter<ConnectorState>();
+  readonly #counted = new Emitter<LinkCount>();
   readonly #stop = new AbortController();
+  readonly #places: Places;
   readonly #backoff: Backoff;
+  readonly #further: Backoff;
+  /** Links that take visitors, and where each goes. */
+  readonly #up = new Map<Link, Place>();
+  /** Links that the edge means to end; their visitors finish on them. */
+  readonly #leaving = new Map<Link, Drain>();
   #state: ConnectorState = { kind: 'connecting', attempt: 1 };
-  #session: ConnectorLink | undefined;
+  /** Links of one run share the name; a new run takes it from what the edge still holds for links that are dead. */
+  #run = randomUUID() as string;
+  #admission: Admission | undefined;
   #running: Promise<void> = Promise.resolve();
+  #dialling: AbortController | undefined;
+  #wake: () => void = () => {};
+  #lost: unknown;
   #attempt = 1;
+  /** The first links come without a wait. */
+  #pauseMs: number | undefined = 0;
+  #isFlapping = false;
   #busySinceMs: number | undefined;
 
   constructor(options: ConnectorOptions) {
+    const { random } = options;
     this.#options = options;
-    this.#backoff = new Backoff({ baseMs: redialBaseMs, maxMs: redialMaxMs, random: options.random });
+    this.#admission = options.admission;
+    this.#places = new Places(random);
+    this.#backoff = new Backoff({ baseMs: redialBaseMs, maxMs: redialMaxMs, random });
+    this.#further = new Backoff({ baseMs: furtherBaseMs, maxMs: furtherMaxMs, random });
   }
 
   get state(): ConnectorState {
     return this.#state;
   }
 
+  get links(): LinkCount {
+    return { up: this.#up.size, wanted: this.#options.wanted };
+  }
+
   readonly onState = this.#changed.on;
+  readonly onLinks = this.#counted.on;
 
   /** The first connection; it is tried once, so that a person hears at once what is wrong. Then it stays up by itself. */
   async start(signal: AbortSignal): Promise<Claimed> {
-    const either = AbortSignal.any([signal, this.#stop.signal]);
-    const { session, claimed } = await this.#connect(either);
-    this.#running = this.#stayUp(session);
-    return claimed;
+    await this.#dial(AbortSignal.any([signal, this.#stop.signal]), undefined);
+    const [first] = this.#up.keys();
+    if (!first) throw new TunnelError('EDGE_UNREACHABLE', 'the edge closed the link at once');
+    this.#running = this.#stayUp();
+    return first.claimed;
+  }
+
+  /** From now on, and for who is inside. Throws a refusal of the edge's; then everything is as it was. */
+  async letIn(admission: Admission | undefined): Promise<void> {
+    const before = this.#admission;
+    this.#admission = admission;
+    const refusals = await this.#claimAgain();
+    if (refusals.length === 0) return;
+    this.#admission = before;
+    await this.#claimAgain();
+    throw refusals[0];
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.#session?.close();
+    this.#wake();
     await this.#running;
+    await Promise.all([...this.#up.keys(), ...this.#leaving.keys()].map((link) => link.close()));
   }
 
-  async #stayUp(first: ConnectorLink): Promise<void> {
-    for (let session: ConnectorLink | undefined = first; session;) {
-      const sinceMs = this.#options.clock.now();
-      this.#become({ kind: 'connected', sinceMs });
-      const reason = await new Promise<TunnelError>((resolve) => session?.onClose(resolve));
-      if (this.#options.clock.now() - sinceMs >= steadyMs) this.#backoff.reset();
-      session = await this.#redial(reason);
+  get #isOver(): boolean {
+    return this.#stop.signal.aborted || this.#state.kind === 'failed';
+  }
+
+  /** Nobody is served, nor can be. */
+  get #isOut(): boolean {
+    return this.#up.size + this.#leaving.size === 0;
+  }
+
+  async #stayUp(): Promise<void> {
+    while (!this.#isOver) {
+      if (this.#up.size >= this.#options.wanted) await this.#sleep();
+      else if (this.#isOut) await this.#returnToEdge();
+      else await this.#addLink();
     }
   }
 
-  /** A new link, or `undefined` when there will be none. */
-  async #redial(lost: TunnelError): Promise<ConnectorLink | undefined> {
+  /** Nothing is up: one dial at a time, ever later, until one stands. */
+  async #returnToEdge(): Promise<void> {
     const { clock, log } = this.#options;
-    let error: unknown = lost;
-    this.#attempt = 0;
-    while (!this.#stop.signal.aborted) {
-      if (!this.#mayRetry(error)) {
-        log(`the tunnel ended: ${errorInfo(error).message}`);
-        this.#become({ kind: 'failed', error: errorInfo(error) });
-        return undefined;
-      }
-      const waitMs = this.#backoff.next();
-      this.#attempt += 1;
-      log(`${errorInfo(error).message}; dialling again in ${waitMs} ms`);
-      const attempt = this.#attempt;
-      this.#become({ kind: 'waiting', retryAtMs: clock.now() + waitMs, attempt, error: errorInfo(error) });
-      try {
-        await delay(clock, waitMs, this.#stop.signal);
-        this.#become({ kind: 'connecting', attempt });
-        const { session } = await this.#connect(this.#stop.signal);
-        this.#busySinceMs = undefined;
-        return session;
-      } catch (failure) {
-        error = failure;
-      }
+    const error = errorInfo(this.#lost);
+    const waitMs = this.#backoff.next();
+    const attempt = (this.#attempt += 1);
+    log(`${error.message}; dialling again in ${waitMs} ms`);
+    this.#become({ kind: 'waiting', retryAtMs: clock.now() + waitMs, attempt, error });
+    await this.#sleep(waitMs);
+    if (this.#isOver) return;
+    this.#become({ kind: 'connecting', attempt });
+    this.#run = randomUUID();
+    const place = this.#places.next([]);
+    const failure = await this.#try(place);
+    if (failure === undefined) return;
+    this.#lost = failure;
+    if (place === undefined && !this.#mayRetry(failure)) this.#fail(failure); // A node has no say in that.
+  }
+
+  /** One more beside those that are up. */
+  async #addLink(): Promise<void> {
+    const { random, log } = this.#options;
+    const isReplacement = this.#leaving.size > 0 && this.#further.attempt === 0;
+    await this.#sleep(this.#pauseMs ?? (isReplacement ? Math.floor(random() * replaceMs) : this.#further.next()));
+    if (this.#isOver || this.#isOut) return;
+    const place = this.#places.next([...this.#up.values()]);
+    const failure = await this.#try(place);
+    if (failure === undefined) {
+      if (!this.#isFlapping) this.#further.reset();
+      if (this.#up.size >= this.#options.wanted) this.#pauseMs = undefined;
+      return;
     }
-    return undefined;
+    const isFull = failure instanceof TunnelError && failure.code === 'LIMIT';
+    this.#pauseMs = isFull ? limitPauseMs : undefined;
+    const { up, wanted } = this.links;
+    log(`${up} of ${wanted} links to the edge are up; another failed: ${errorInfo(failure).message}`);
+  }
+
+  /** The failure, if it failed; `undefined` as well when the attempt was given up. */
+  async #try(place: Place): Promise<unknown> {
+    const dialling = new AbortController();
+    this.#dialling = dialling;
+    const signal = AbortSignal.any([dialling.signal, this.#stop.signal]);
+    try {
+      await this.#dial(signal, place);
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      this.#places.shun(place);
+      return error;
+    } finally {
+      this.#dialling = undefined;
+    }
+  }
+
+  async #dial(signal: AbortSignal, place: Place): Promise<void> {
+    const { dial, clock, onStream } = this.#options;
+    const claim = this.#claim();
+    const link = await Link.open({ claim, dial: (until) => dial(until, place), clock, onStream }, signal);
+    if (this.#isOver) return link.close();
+    if (claim.admission !== this.#admission) await link.claimAgain(this.#claim()); // It was changed meanwhile.
+    this.#places.praise(place);
+    this.#places.learn(link.claimed.nodes);
+    this.#take(link, place);
+  }
+
+  #claim(): RouteClaim {
+    const { label, instance } = this.#options;
+    return { label, instance, run: this.#run, ...(this.#admission ? { admission: this.#admission } : {}) };
+  }
+
+  /** What the edge refused. A link that was lost meanwhile comes back with the newest claim by itself. */
+  async #claimAgain(): Promise<unknown[]> {
+    const claimed = await Promise.allSettled([...this.#up.keys()].map((link) => link.claimAgain(this.#claim())));
+    return claimed.flatMap((one) =>
+      one.status === 'rejected' && isRefusal(one.reason) ? [one.reason as unknown] : [],
+    );
+  }
+
+  #take(link: Link, place: Place): void {
+    const wasOut = this.#isOut;
+    this.#busySinceMs = undefined;
+    this.#up.set(link, place);
+    link.onClose((reason) => this.#lose(link, reason));
+    link.onDrain((drain) => this.#replace(link, drain));
+    if (wasOut) this.#become({ kind: 'connected', sinceMs: this.#options.clock.now() });
+    this.#count();
+    for (const [old, drain] of this.#leaving) void old.retire(drain.withinMs);
+  }
+
+  #replace(link: Link, drain: Drain): void {
+    if (!this.#up.has(link)) return;
+    this.#places.shun(this.#up.get(link));
+    this.#up.delete(link);
+    this.#leaving.set(link, drain);
+    this.#count();
+    this.#wake();
+  }
+
+  #lose(link: Link, reason: TunnelError): void {
+    const wasUp = this.#up.delete(link);
+    this.#leaving.delete(link);
+    const hasLasted = this.#options.clock.now() - link.sinceMs >= steadyMs;
+    if (wasUp) this.#isFlapping = !hasLasted;
+    if (this.#isOver) return;
+    if (wasUp) this.#count();
+    if (wasUp && !this.#mayRetry(reason)) return this.#fail(reason);
+    if (this.#isOut) {
+      if (hasLasted) this.#backoff.reset();
+      this.#attempt = 0;
+      this.#lost = reason;
+      this.#pauseMs = undefined;
+      this.#dialling?.abort();
+    }
+    this.#wake();
   }
 
   #mayRetry(error: unknown): boolean {
@@ -132,42 +277,24 @@ export class Connector {
     return this.#options.clock.now() - this.#busySinceMs < busyPatienceMs;
   }
 
-  async #connect(signal: AbortSignal): Promise<{ session: ConnectorLink; claimed: Claimed }> {
-    const { dial, clock, onStream } = this.#options;
-    const socket = await dial(signal).catch((error: unknown) => {
-      throw signal.aborted ? givenUp() : error;
-    });
-    if (socket.destroyed) throw new TunnelError('EDGE_UNREACHABLE', 'the edge closed the connection at once');
-    const session = openConnectorLink(socket, { clock, onStream });
-    this.#session = session;
-    const giveUp = (): void => void session.close();
-    signal.addEventListener('abort', giveUp, { once: true });
-    const late = clock.after(claimMs, giveUp);
-    try {
-      signal.throwIfAborted();
-      return { session, claimed: await this.#claim(session) };
-    } catch (error) {
-      await session.close();
-      if (signal.aborted) throw givenUp();
-      throw error instanceof TunnelError && error.code === 'CLOSED' ? session.reason : error;
-    } finally {
-      late.cancel();
-      signal.removeEventListener('abort', giveUp);
-    }
+  #fail(error: unknown): void {
+    this.#options.log(`the tunnel ended: ${errorInfo(error).message}`);
+    this.#become({ kind: 'failed', error: errorInfo(error) });
+    this.#dialling?.abort();
+    this.#wake();
+    for (const link of [...this.#up.keys(), ...this.#leaving.keys()]) void link.close();
   }
 
-  async #claim(session: ConnectorLink): Promise<Claimed> {
-    const { label, instance, run } = this.#options;
-    const control = await session.control;
-    control.on('route/lost', ({ label: lost, error }) => {
-      if (lost === label) void session.end(edgeRefusal(error));
+  /** Until `ms` are over, or something has changed. */
+  #sleep(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : this.#options.clock.after(ms, resolve);
+      this.#wake = () => {
+        timer?.cancel();
+        resolve();
+      };
+      if (this.#isOver) this.#wake();
     });
-    control.start();
-    try {
-      return await control.request('route/claim', { label, instance, run });
-    } catch (error) {
-      throw edgeRefusal(error);
-    }
   }
 
   #become(state: ConnectorState): void {
@@ -175,6 +302,13 @@ export class Connector {
     this.#state = state;
     this.#changed.emit(state);
   }
+
+  #count(): void {
+    if (!this.#stop.signal.aborted) this.#counted.emit(this.links);
+  }
 }
 
-const givenUp = (): TunnelError => new TunnelError('CANCELLED', 'the connection to the edge was given up');
+/** The edge's own word, not the end of a link. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof TunnelError && ['USAGE', 'LIMIT', 'ROUTE_DENIED', 'ROUTE_BUSY'].includes(error.code);
+}

@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
+import type { HostPort } from '../core/hostname.ts';
 import type { Framing } from '../protocol/edge.ts';
 import { alpnsOf, framingOf, knownFramings } from '../wire/framings.ts';
 import { openDoor, type CertificateTools } from './edgeDoor.ts';
@@ -11,8 +12,10 @@ import type { EdgeIdentity } from './edgeIdentity.ts';
 
 export type DialOptions = {
   identity: Pick<EdgeIdentity, 'domain' | 'port' | 'address' | 'key' | 'certificate' | 'ca' | 'serverCa' | 'pin'>;
+  /** A node that the edge has named, to be dialled in its place: only where, never who, is the edge's to say. */
+  node?: HostPort;
   /** Asks the policy about what is dialled now; throws `DESTINATION_DENIED`. */
-  mayDial: (identity: DialOptions['identity']) => void;
+  mayDial: (identity: DialOptions['identity'], node: HostPort | undefined) => void;
   certs: CertificateTools;
   clock: Clock;
   /** How the link may be framed; absent means every way. The edge chooses. */
@@ -21,10 +24,10 @@ export type DialOptions = {
 
 /** Throws `DESTINATION_DENIED`, `CERTIFICATE_INVALID`, `EDGE_UNREACHABLE`, `EDGE_IDENTITY` or the signal's reason. */
 export async function dialEdge(
-  { identity, mayDial, certs, clock, framings = knownFramings }: DialOptions,
+  { identity, node, mayDial, certs, clock, framings = knownFramings }: DialOptions,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  mayDial(identity);
+  mayDial(identity, node);
   const { domain, port, key, certificate, ca, serverCa, pin, address } = identity;
   const whose = `this machine's certificate for ${domain}`;
   const problem = certs.validityProblem(new X509Certificate(certificate), clock.now(), whose);
@@ -37,7 +40,7 @@ export async function dialEdge(
     client: { key, certificate },
     // A pin is proof enough; reading every public CA to no end would cost each dial 20 ms.
     ...(pin === undefined ? { trusted: serverCa === undefined ? [ca] : [ca, serverCa] } : { pin }),
-    ...(address === undefined ? {} : { address }),
+    ...(node ? { at: node } : address === undefined ? {} : { at: { host: address, port } }),
     certs,
     clock,
     signal,

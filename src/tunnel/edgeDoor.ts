@@ -29,8 +29,8 @@ export type DoorOptions = {
   trusted?: readonly string[];
   /** This machine's own certificate, PEM both. */
   client?: { key: string; certificate: string };
-  /** Where to connect when the domain is not in DNS. */
-  address?: string;
+  /** Where to connect in place of what DNS says of the domain. */
+  at?: HostPort;
   certs: CertificateTools;
   clock: Clock;
   signal: AbortSignal;
@@ -41,10 +41,10 @@ export type DoorOptions = {
  * The socket has no listener for 'error' any more: the caller adds one before it waits for anything.
  */
 export async function openDoor(options: DoorOptions): Promise<TLSSocket> {
-  const { edge, door } = options;
-  const [first, ...others] = options.address === undefined ? addresses(edge.host, door) : [options.address];
+  const { edge, door, at } = options;
+  const [first, ...others] = at ? [at] : addresses(edge.host, door).map((host) => ({ host, port: edge.port }));
   try {
-    return await dial(options, first ?? edge.host);
+    return await dial(options, first ?? edge);
   } catch (error) {
     const [second] = others;
     if (second === undefined || !isUnknownName(error)) throw error;
@@ -60,12 +60,12 @@ function addresses(domain: string, door: string): string[] {
   return /(?:^|\.)localhost$/.test(domain) ? ['localhost'] : [`${door}.${domain}`, domain];
 }
 
-function dial(options: DoorOptions, address: string): Promise<TLSSocket> {
+function dial(options: DoorOptions, at: HostPort): Promise<TLSSocket> {
   const { edge, signal, pin, certs, clock } = options;
   const server = formatHostPort(edge);
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
-    const socket = connect(tlsOptions(options, address));
+    const socket = connect(tlsOptions(options, at));
     const settle = (act: () => void): void => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
@@ -95,10 +95,10 @@ function dial(options: DoorOptions, address: string): Promise<TLSSocket> {
   });
 }
 
-function tlsOptions({ edge, door, alpn, pin, trusted, client }: DoorOptions, address: string): ConnectionOptions {
+function tlsOptions({ edge, door, alpn, pin, trusted, client }: DoorOptions, at: HostPort): ConnectionOptions {
   return {
-    host: address,
-    port: edge.port,
+    host: at.host,
+    port: at.port,
     servername: `${door}.${edge.host}`,
     minVersion: 'TLSv1.3',
     ALPNProtocols: [...alpn],

@@ -50,7 +50,8 @@ export async function enroll(options: EnrollOptions): Promise<EdgeIdentity> {
 
   const { key, csr } = await certs.makeRequest();
   const trust = ca === undefined ? {} : { trusted: [ca] };
-  const socket = await openDoor({ ...options, ...trust, door: 'enroll', alpn: ['http/1.1'] });
+  const at = address === undefined ? {} : { at: { host: address, port: edge.port } };
+  const socket = await openDoor({ ...options, ...trust, ...at, door: 'enroll', alpn: ['http/1.1'] });
   const answer = parseAnswer(await post(socket, { token, csr }, options), options, key);
 
   const identity: EdgeIdentity = {

@@ -54,7 +54,7 @@ async function visits(total: number, atOnce: number, visit: (index: number) => P
 describe('visitors who come and go', () => {
   it('1,000 that open and abort leave the link as it was', { timeout: 60_000 }, async () => {
     const here = await world();
-    const open = await openTunnel(here, hello);
+    const open = await openTunnel(here, hello, { links: 1 });
     const states = statesOf(open);
     const target = targetOf(here, open.hostname);
     await visits(1000, 50, async (index) => {
@@ -71,7 +71,7 @@ describe('visitors who come and go', () => {
 
   it('5,000 on one link, cut off in the middle of their handshake, do not end it', { timeout: 120_000 }, async () => {
     const here = await world();
-    const open = await openTunnel(here, hello);
+    const open = await openTunnel(here, hello, { links: 1 });
     const states = statesOf(open);
     const target = targetOf(here, open.hostname);
     const clientHello = await captureHello(target);

@@ -64,6 +64,7 @@ export type Opening = Partial<CarrierOptions> & {
   identity?: EdgeIdentity;
   signal?: AbortSignal;
   random?: () => number;
+  links?: number;
 };
 
 /** A tunnel through the world's edge. */
@@ -71,7 +72,15 @@ export async function openTunnel(world: World, serve: Serve, opening: Opening = 
   const identity = opening.identity ?? (await enrolled(world.state, world.edge.port));
   const { authority, clock, log } = world;
   const random = opening.random ?? Math.random;
-  const carrier = edgeCarrier({ identity: async () => identity, authority, caFile: '/ca.pem', clock, random });
+  const links = opening.links === undefined ? {} : { links: opening.links };
+  const carrier = edgeCarrier({
+    identity: async () => identity,
+    authority,
+    caFile: '/ca.pem',
+    clock,
+    random,
+    ...links,
+  });
   const open = await carrier.open(
     {
       label: 'everything-x7k2',

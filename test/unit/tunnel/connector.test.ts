@@ -7,12 +7,12 @@ import { makeKeyPair } from '../../../src/certs/keyPair.ts';
 import { TunnelError, type ErrorCode } from '../../../src/core/errors.ts';
 import {
   busyPatienceMs,
-  claimMs,
   Connector,
   redialMaxMs,
   steadyMs,
   type ConnectorState,
 } from '../../../src/tunnel/connector.ts';
+import { claimMs } from '../../../src/tunnel/link.ts';
 import { EdgeSession } from '../../../src/wire/edgeSession.ts';
 import { anAuthority } from '../../support/certs.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
@@ -52,7 +52,7 @@ async function world(random = () => 0.5) {
   const connector = new Connector({
     label: 'a',
     instance: 'instance-1',
-    run: 'run-1',
+    wanted: 1,
     dial: async (signal) => {
       dials.push(clock.now());
       if (failure) throw failure;

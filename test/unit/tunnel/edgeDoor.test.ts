@@ -14,7 +14,7 @@ const options = (port: number, more: Partial<DoorOptions> = {}): DoorOptions => 
   edge: { host: 'edge.example.com', port },
   door: 'enroll',
   alpn: ['http/1.1'],
-  address: '127.0.0.1',
+  at: { host: '127.0.0.1', port },
   certs: certificateTools,
   clock: systemClock,
   signal: new AbortController().signal,
@@ -44,7 +44,7 @@ describe('openDoor', () => {
     const { publicKey, privateKeyPem } = await makeKeyPair();
     const certificatePem = authority.issueServer({ names: ['enroll.tunnel.localhost'], publicKey, days: 1 });
     const door = await openEnrolmentDoor(() => {}, { keyPem: privateKeyPem, certificatePem });
-    const { address: _none, ...named } = options(door.port, { trusted: [authority.certificatePem] });
+    const { at: _none, ...named } = options(door.port, { trusted: [authority.certificatePem] });
     const socket = await openDoor({ ...named, edge: { host: 'tunnel.localhost', port: door.port } });
     expect([socket.authorized, socket.getProtocol()]).toEqual([true, 'TLSv1.3']);
     socket.destroy();
