@@ -9,6 +9,7 @@ import { doorLabels, type Framing } from '../protocol/edge.ts';
 import { openEdgeLink } from '../wire/framings.ts';
 import type { Asns } from './asnBook.ts';
 import { ClaimRates } from './claimRates.ts';
+import { renewCertificate } from './certificates.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import { makeEdgeCounters } from './edgeCounters.ts';
@@ -88,7 +89,7 @@ export class Edge {
     const limits = { ...defaultEdgeLimits, ...options.limits };
     const { counters } = this;
     this.#options = options;
-    this.#links = new Links(options.log);
+    this.#links = new Links(options.log, clock);
     this.#visitors = new Visitors({
       limits,
       clock,
@@ -164,6 +165,7 @@ export class Edge {
       ),
     );
     this.#lifetime.defer(state.onRevoked((connector) => this.#links.end(this.#links.of(connector), 'revoked')));
+    this.#lifetime.defer(state.onMoved((label) => this.#disown(label)));
     this.#lifetime.defer(() => this.#review?.cancel());
     this.#reviewLater();
     this.#port = await this.#visitors.listen(listen);
@@ -188,7 +190,7 @@ export class Edge {
     session.onClose(() => this.#registry.drop(link));
     session.control.handle('route/claim', async (wanted) => {
       const route = await this.#claim(link, wanted).catch((error: unknown) => {
-        throw this.#shareable(error);
+        throw this.#shareable(error, 'note the name');
       });
       const { hostname } = route;
       this.#desk.judgeAgain(route);
@@ -199,7 +201,24 @@ export class Edge {
       this.#registry.release(link, wanted);
       return null;
     });
+    session.control.handle('certificate/renew', async (wanted) => {
+      const renewed = await renewCertificate(this.#options.state, connector, wanted?.csr, clock).catch((error) => {
+        throw this.#shareable(error, 'make the certificate');
+      });
+      log.info('certificate-renewed', `connector ${connector} has a new certificate`, { connector });
+      return renewed;
+    });
     session.control.start();
+  }
+
+  /** Whoever runs the edge gave the name away, or took it back: who serves it hears so and is cut off. */
+  #disown(label: string): void {
+    const route = this.#registry.disown(label);
+    if (!route) return;
+    const { hostname, connector, links } = route;
+    this.#options.log.warn('route-lost', `connector ${connector} lost ${hostname}`, { connector, hostname });
+    const message = `whoever runs the edge took the name ${label} from this machine: choose another name, or ask them`;
+    this.#links.lose(links, label, { code: 'ROUTE_DENIED', message, retryable: false });
   }
 
   async #claim(link: Link, wanted: unknown): Promise<Route> {
@@ -208,10 +227,10 @@ export class Edge {
   }
 
   /** A refusal as it is; of a fault of the edge's own, which may name its files, the connector hears only that. */
-  #shareable(error: unknown): unknown {
+  #shareable(error: unknown, what: string): unknown {
     if (error instanceof TunnelError && refusals.has(error.code)) return error;
-    this.#options.log.error('claim-failed', `a name could not be claimed: ${errorInfo(error).message}`);
-    return new TunnelError('INTERNAL', 'the edge could not note the name: its log says why', { retryable: true });
+    this.#options.log.error('request-failed', `the edge could not ${what}: ${errorInfo(error).message}`);
+    return new TunnelError('INTERNAL', `the edge could not ${what}: its log says why`, { retryable: true });
   }
 
   #reviewLater(): void {
@@ -224,7 +243,7 @@ export class Edge {
         'revoked',
       );
       this.#links.end(
-        links.filter((link) => link.expiresMs <= now),
+        links.filter((link) => Math.max(link.expiresMs, state.certifiedUntilMs(link.connector)) <= now),
         'its certificate has expired',
       );
       state.touchLabels(this.#registry.list().map((route) => route.label)).catch((error: unknown) => {

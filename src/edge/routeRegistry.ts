@@ -27,7 +27,7 @@ export type Route = {
 
 export type RouteRegistryOptions = {
   domain: string;
-  authority: Pick<EdgeAuthority, 'claimLabel'>;
+  authority: Pick<EdgeAuthority, 'claimLabel' | 'ownerOf'>;
   limits: EdgeLimits;
   clock: Clock;
   /** Whether claims may name autonomous systems. */
@@ -60,6 +60,9 @@ export class RouteRegistry {
     }
     await authority.claimLabel(claim.label, link.connector);
     if (link.session.closed) throw new TunnelError('CLOSED', 'the link ended before the name was claimed');
+    if (authority.ownerOf(claim.label) !== link.connector) {
+      throw new TunnelError('ROUTE_DENIED', `the name ${claim.label} was given to another machine meanwhile`);
+    }
 
     const hostname = `${claim.label}.${domain}`;
     const present = this.#routes.get(hostname);
@@ -81,6 +84,15 @@ export class RouteRegistry {
     if (typeof label !== 'string' || labelProblem(label) !== undefined) return;
     const route = this.#routes.get(`${label}.${this.#options.domain}`);
     if (route?.instance === instance) this.#leave(route, link);
+  }
+
+  /** The name as its connector's no more: what served it, when the label has another owner by now, or none. */
+  disown(label: string): Route | undefined {
+    const { authority, domain } = this.#options;
+    const route = this.#routes.get(`${label}.${domain}`);
+    if (!route || authority.ownerOf(label) === route.connector) return undefined;
+    this.#routes.delete(route.hostname);
+    return route;
   }
 
   /** The link ended: names that no other link serves are free for its connector's next one. */
