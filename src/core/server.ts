@@ -59,6 +59,20 @@ export type DiscoveredServer = {
   running?: { pid: number; era: 'legacy' | 'modern' | 'sse'; cwd?: string; command?: string; needsAuth?: true };
   /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */
   problem?: string;
+  /** What its file asks a person for, where nothing else is in the way: with the answers there is no problem. */
+  needs?: ServerInput[];
+  /** Secrets that stand in its file in plain text: where (`env API_KEY`), and whether git keeps the file. */
+  secrets?: { where: string[]; committed: boolean };
+};
+
+/** A value that a file leaves to whoever uses it. `options`: one of these, by their values. */
+export type ServerInput = {
+  id: string;
+  description?: string;
+  /** Must not be shown while it is typed, nor in any text. */
+  password?: true;
+  default?: string;
+  options?: { label: string; value: string }[];
 };
 
 /** A file, or a part of one, that could not be read. The others are still listed. */

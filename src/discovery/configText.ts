@@ -1,4 +1,5 @@
 // What reading a configuration file gives, whatever its client and syntax: entries and faults, nothing resolved yet.
+import type { ServerInput } from '../core/server.ts';
 import type { Fault } from './configDocument.ts';
 
 /** One server as its file defines it, variables still in place. */
@@ -29,6 +30,6 @@ export type ConfigText = {
   entries: ServerEntry[];
   /** Parts that could not be read. */
   faults: Fault[];
-  /** What the file itself asks a person for: id → description. */
-  inputs: Map<string, string>;
+  /** What the file itself asks a person for, by id. */
+  inputs: Map<string, ServerInput>;
 };

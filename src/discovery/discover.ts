@@ -19,17 +19,23 @@ export const maxServers = 2_000;
 /** One file that may define servers, and how to read it. */
 type Candidate = { file: string; format: ConfigFormat; scope: 'workspace' | 'user'; folder: string };
 
+/** What a person answered to the inputs of a file, by id. */
+export type InputAnswers = (file: string) => ReadonlyMap<string, string>;
+
+const noAnswers: InputAnswers = () => new Map();
+
 /** Never rejects: what cannot be read is in `problems`, and the other files are still read. */
 export async function discover(
   folders: readonly string[],
   env: Record<string, string | undefined>,
   home: string = homeOf(env),
   platform: NodeJS.Platform = process.platform,
+  answers: InputAnswers = noAnswers,
 ): Promise<ServerList> {
   const roots = rootsOf(folders);
   const candidates = await candidatesIn(roots, { env, home, platform });
   const [lists, projects] = await Promise.all([
-    Promise.all(candidates.map((candidate) => serversOf(candidate, roots, env, home))),
+    Promise.all(candidates.map((candidate) => serversOf(candidate, roots, env, home, answers))),
     // The home folder as a workspace is no project.
     Promise.all(roots.filter((root) => !isInside(home, root)).map((root) => findProjects(root))),
   ]);
@@ -83,13 +89,14 @@ async function serversOf(
   folders: readonly string[],
   env: Record<string, string | undefined>,
   home: string,
+  answers: InputAnswers,
 ): Promise<ServerList> {
   const content = await readTextFile(file);
   if (content.kind === 'absent') return { servers: [], problems: [] };
   if (content.kind === 'problem') return { servers: [], problems: [{ file, message: content.message }] };
 
   const { entries, faults, inputs } = readConfig(content.text, format, file, folders);
-  const values = { file, folder, folders, home, env, pathSeparator: sep, inputs };
+  const values = { file, folder, folders, home, env, pathSeparator: sep, inputs, answers: answers(file) };
   const source = { format: format.format, scope, file };
   return {
     servers: await Promise.all(entries.map((entry) => resolveEntry(entry, source, format.variables, values))),

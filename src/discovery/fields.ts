@@ -63,6 +63,16 @@ export class Fields {
     );
   }
 
+  /** The objects among an object's members, by their names. */
+  members(name: string): [string, Fields][] {
+    const node = this.#values.get(name);
+    return (node?.type === 'object' ? properties(node) : []).flatMap(({ name: inner, value }): [string, Fields][] =>
+      value?.type === 'object'
+        ? [[inner, new Fields(this.#document, value, `${this.#at(name)}.${inner}`, this.#faults)]]
+        : [],
+    );
+  }
+
   /** As {@link record}, at the end of a path of objects; nothing where one of them is missing. */
   recordAt(path: readonly string[], loose: boolean): [string, string | null][] {
     const [first = '', ...rest] = path;

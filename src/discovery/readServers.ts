@@ -1,14 +1,19 @@
 // Reads the servers of one configuration file, whatever its client and syntax. A part that is damaged or of the wrong
 // type is reported with its place; what stands beside it is still read.
-import type { Node } from 'jsonc-parser';
+import { getNodeValue, type Node } from 'jsonc-parser';
+import type { ServerInput } from '../core/server.ts';
 import type { ConfigDocument, Fault } from './configDocument.ts';
 import type { ConfigText, ServerEntry } from './configText.ts';
 import { Fields, properties, type Property } from './fields.ts';
+import { readInput } from './readInput.ts';
 import type { ServerDialect } from './serverDialect.ts';
 import { readEntry } from './serverEntry.ts';
 
 /** Servers read from one file; the rest is reported and left out. */
 export const maxServersPerFile = 256;
+
+/** What one file may ask for; the rest counts as not defined. */
+export const maxInputsPerFile = 64;
 
 /** Longest name of a server. */
 export const maxServerName = 200;
@@ -155,16 +160,12 @@ function markTwice(
   result.entries = result.entries.filter(({ name }) => name !== entry.name);
 }
 
-/** VS Code's list of what it asks a person for. Only its ids matter here, so a wrong shape is no fault. */
-function readInputs(node: Node, inputs: Map<string, string>): void {
+/** VS Code's list of what it asks a person for. What is of another shape is not asked for, so it is no fault here. */
+function readInputs(node: Node, inputs: Map<string, ServerInput>): void {
   const list = properties(node).find(({ name }) => name === 'inputs')?.value;
   if (list?.type !== 'array') return;
   for (const item of list.children ?? []) {
-    if (item.type !== 'object') continue;
-    const texts = new Map(
-      properties(item).map(({ name, value }) => [name, value?.type === 'string' ? value.value : '']),
-    );
-    const id = texts.get('id') as string | undefined;
-    if (id) inputs.set(id, (texts.get('description') as string | undefined) ?? '');
+    const input = item.type === 'object' ? readInput(getNodeValue(item)) : undefined;
+    if (input && inputs.size < maxInputsPerFile) inputs.set(input.id, input);
   }
 }

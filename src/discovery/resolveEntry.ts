@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import type { ServerEntry } from './configText.ts';
 import { parseEnvFile } from './envFile.ts';
-import type { DiscoveredServer, ServerSource, ServerTransport } from '../core/server.ts';
+import { isCommitted } from './git/isCommitted.ts';
+import type { DiscoveredServer, ServerInput, ServerSource, ServerTransport } from '../core/server.ts';
 import { readTextFile } from './textFile.ts';
+import { writtenSecrets } from './writtenSecrets.ts';
 import { fromEnv, resolveVariables, type VariableFamily, type VariableValues } from './variables.ts';
 
 export async function resolveEntry(
@@ -15,12 +17,16 @@ export async function resolveEntry(
   values: VariableValues,
 ): Promise<DiscoveredServer> {
   const problems = [...entry.problems];
+  const needs = new Map<string, ServerInput>();
   const fill = (text: string): string => {
     const resolved = resolveVariables(text, variables, values);
     problems.push(...resolved.problems);
+    for (const input of resolved.needs ?? []) needs.set(input.id, input);
     return resolved.text;
   };
-  const transport = await resolveTransport(entry, values, fill, problems);
+  const where = source.scope === 'workspace' ? writtenSecrets(entry) : [];
+  const missing = (): number => problems.length + needs.size;
+  const transport = await resolveTransport(entry, values, fill, problems, missing);
 
   const server: DiscoveredServer = {
     id: serverId(source.file, entry.name),
@@ -28,7 +34,13 @@ export async function resolveEntry(
     source: { ...source, line: entry.line },
     transport,
   };
-  if (problems.length > 0) server.problem = [...new Set(problems)].join('; ');
+  if (where.length > 0) server.secrets = { where, committed: (await isCommitted(source.file)) === true };
+  if (problems.length === 0 && needs.size > 0) server.needs = [...needs.values()];
+  const unanswered = Array.from(needs.values(), ({ id, description }) => {
+    return `needs input “${id}”${description ? ` (${description})` : ''}`;
+  });
+  const all = [...new Set([...problems, ...unanswered])];
+  if (all.length > 0) server.problem = all.join('; ');
   return server;
 }
 
@@ -45,12 +57,13 @@ async function resolveTransport(
   values: VariableValues,
   fill: (text: string) => string,
   problems: string[],
+  missing: () => number,
 ): Promise<ServerTransport> {
   if (definition.kind === 'http') {
-    const before = problems.length;
+    const before = missing();
     const url = fill(definition.url);
     // A URL that still waits for an input is no URL yet, and that is said already.
-    if (problems.length === before) problems.push(...urlProblems(url));
+    if (missing() === before) problems.push(...urlProblems(url));
     const headers = definition.headers.map(([name, value]): [string, string] => [name, fill(value)]);
     for (const { header, prefix, variable } of definition.envHeaders ?? []) {
       const value = fromEnv(variable, values);

@@ -1,6 +1,8 @@
 // Variables in a server's definition, replaced as the file's own client replaces them, in one pass: what a variable
 // gave is never looked at again. What cannot be known without asking stays in the text and is named.
 
+import type { ServerInput } from '../core/server.ts';
+
 /**
  * `vscode`: `${env:X}`, `${input:id}` …; `shell` (Claude Code, Copilot): `${X}`, `${X:-default}`; `cursor`: `${env:X}`,
  * `${userHome}` …; `environment` (Windsurf, Roo): `${env:X}` alone; `gemini`: `$X`, `${X}`; `opencode`: `{env:X}`,
@@ -27,32 +29,37 @@ export type VariableValues = {
   home: string;
   env: Record<string, string | undefined>;
   pathSeparator: string;
-  /** Inputs the file declares: id → description. */
-  inputs: ReadonlyMap<string, string>;
+  /** Inputs the file declares, by id. */
+  inputs: ReadonlyMap<string, ServerInput>;
+  /** What a person answered to them, by id. */
+  answers: ReadonlyMap<string, string>;
 };
 
 /** Longest text a definition may grow to; a longer one is refused, so that no file can blow up the memory. */
 export const maxResolvedLength = 64 * 1024;
 
-export type Resolved = { text: string; problems: string[] };
+/** `needs`: inputs that nobody has answered; their variables are still in the text. */
+export type Resolved = { text: string; problems: string[]; needs?: ServerInput[] };
 
 /** A value, or why there is none. */
-type Lookup = { value: string } | { problem: string };
+type Lookup = { value: string } | { problem: string } | { needs: ServerInput };
 
 export function resolveVariables(text: string, family: VariableFamily, values: VariableValues): Resolved {
   const problems: string[] = [];
+  const needs: ServerInput[] = [];
   let resolved = '';
   let from = 0;
   const { pattern, lookUp } = FAMILIES[family];
   for (const match of pattern ? text.matchAll(pattern) : []) {
     const found = lookUp(match[1] ?? match[2] ?? '', values);
     if ('problem' in found) problems.push(found.problem);
+    if ('needs' in found) needs.push(found.needs);
     resolved += text.slice(from, match.index) + ('value' in found ? found.value : match[0]);
     from = match.index + match[0].length;
     if (resolved.length > maxResolvedLength) break;
   }
   resolved += text.slice(from);
-  if (resolved.length <= maxResolvedLength) return { text: resolved, problems };
+  if (resolved.length <= maxResolvedLength) return { text: resolved, problems, ...(needs.length > 0 ? { needs } : {}) };
   return {
     text: '',
     problems: [`a value is longer than ${maxResolvedLength / 1024} KiB once its variables are filled in`],
@@ -88,7 +95,7 @@ function lookUpOpencode(expression: string, values: VariableValues): Lookup {
 
 function lookUpManifest(expression: string, values: VariableValues): Lookup {
   const wanted = /^user_config\.(.+)$/.exec(expression)?.[1];
-  if (wanted !== undefined) return { problem: `needs the setting “${wanted.slice(0, 80)}” of its user` };
+  if (wanted !== undefined) return lookUpInput(wanted, values);
   if (expression === '__dirname') return { value: dirName(values) };
   if (expression === '/' || expression === 'pathSeparator') return { value: values.pathSeparator };
   if (expression === 'HOME') return { value: values.home };
@@ -114,11 +121,8 @@ function lookUpVscode(expression: string, values: VariableValues): Lookup {
       return { value: fromEnv(argument, values) ?? '' }; // VS Code makes an unset variable empty.
     case 'workspaceFolder':
       return lookUpFolder(argument, values);
-    case 'input': {
-      const description = values.inputs.get(argument);
-      if (description === undefined) return { problem: `needs input “${argument}”, which the file does not define` };
-      return { problem: `needs input “${argument}”${description ? ` (${description})` : ''}` };
-    }
+    case 'input':
+      return lookUpInput(argument, values);
     case 'command':
       return { problem: `needs the result of the command “${argument}”, which is never run from here` };
     case 'config':
@@ -126,6 +130,13 @@ function lookUpVscode(expression: string, values: VariableValues): Lookup {
     default:
       return unknown(expression);
   }
+}
+
+function lookUpInput(id: string, { inputs, answers }: VariableValues): Lookup {
+  const answer = answers.get(id);
+  const input = inputs.get(id);
+  if (input === undefined) return { problem: `needs input “${id.slice(0, 80)}”, which the file does not define` };
+  return answer === undefined ? { needs: input } : { value: answer };
 }
 
 function lookUpCursor(expression: string, values: VariableValues): Lookup {

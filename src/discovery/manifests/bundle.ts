@@ -1,8 +1,10 @@
 // `manifest.json` of an MCP bundle (MCPB, once DXT): the command stands in `server.mcp_config`. Many other tools have a
 // file of that name; one without such a part is none of ours.
+import type { ServerInput } from '../../core/server.ts';
 import type { ConfigDocument, Fault } from '../configDocument.ts';
 import type { ConfigText } from '../configText.ts';
 import { Fields } from '../fields.ts';
+import { maxInputsPerFile } from '../readServers.ts';
 
 export function readBundle(document: ConfigDocument): ConfigText {
   const faults: Fault[] = [];
@@ -30,6 +32,24 @@ export function readBundle(document: ConfigDocument): ConfigText {
   if (faults.length > 0) return { ...nothing, faults };
   return {
     ...nothing,
+    inputs: userConfig(file),
     entries: [{ name: name.slice(0, 200), line: document.place(config.offset).line, definition, problems: [] }],
   };
+}
+
+/** What the bundle asks its user for (`user_config`); a value of several texts is not asked for. */
+function userConfig(file: Fields): Map<string, ServerInput> {
+  const inputs = new Map<string, ServerInput>();
+  for (const [id, setting] of file.members('user_config')) {
+    if (setting.boolean('multiple') === true || inputs.size >= maxInputsPerFile) continue;
+    const description = setting.text('description') ?? setting.text('title');
+    const preset = setting.text('default');
+    inputs.set(id, {
+      id,
+      ...(description === undefined ? {} : { description }),
+      ...(preset === undefined ? {} : { default: preset }),
+      ...(setting.boolean('sensitive') === true ? { password: true } : {}),
+    });
+  }
+  return inputs;
 }

@@ -18,7 +18,7 @@ describe('readServers', () => {
     "b": { "url": "http://localhost:1/mcp", "headers": { "X-A": "1" } },
   }, }`);
     expect(faults).toEqual([]);
-    expect(inputs).toEqual(new Map([['key', 'API key']]));
+    expect(inputs).toEqual(new Map([['key', { id: 'key', description: 'API key' }]]));
     expect(entries).toEqual([
       {
         name: 'a',

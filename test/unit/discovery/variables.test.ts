@@ -10,8 +10,12 @@ const values = {
   env: { SET: 'value', EMPTY: '', AGAIN: '${SET}', LONG: 'x'.repeat(10_000) },
   pathSeparator: '/',
   inputs: new Map([
-    ['key', 'API key'],
-    ['plain', ''],
+    ['key', { id: 'key', description: 'API key' }],
+    ['answered', { id: 'answered' }],
+  ]),
+  answers: new Map([
+    ['answered', '${SET}'],
+    ['other', 'x'],
   ]),
 };
 const resolve = (text: string, family: VariableFamily) => resolveVariables(text, family, values);
@@ -28,9 +32,21 @@ describe('resolveVariables', () => {
     expect(resolve(text, 'vscode')).toEqual({ text: expected, problems: [] });
   });
 
+  it('puts in what a person answered, and never looks at it again', () => {
+    expect(resolve('a ${input:answered} b', 'vscode')).toEqual({ text: 'a ${SET} b', problems: [] });
+    expect(resolve('${user_config.answered}', 'manifest')).toEqual({ text: '${SET}', problems: [] });
+  });
+
+  it('names the inputs that nobody has answered, and no others', () => {
+    const key = { id: 'key', description: 'API key' };
+    expect(resolve('Bearer ${input:key}', 'vscode')).toEqual({
+      text: 'Bearer ${input:key}',
+      problems: [],
+      needs: [key],
+    });
+  });
+
   it.each([
-    ['Bearer ${input:key}', 'needs input “key” (API key)'],
-    ['${input:plain}', 'needs input “plain”'],
     ['${input:other}', 'needs input “other”, which the file does not define'],
     ['${command:rm}', 'needs the result of the command “rm”, which is never run from here'],
     ['${config:a.b}', 'needs the setting “a.b”'],
@@ -78,7 +94,7 @@ describe('resolveVariables', () => {
     ['continue', '${{secrets.UNSET}}', '${{secrets.UNSET}}', ['needs the secret “UNSET” of Continue']],
     ['continue', '${{ inputs.x }}', '${{ inputs.x }}', ['the variable ${{ inputs.x }} is not known']],
     ['manifest', '${__dirname}/s.js ${HOME}${/}', '/work/app/s.js /home/ada/', []],
-    ['manifest', '${user_config.a}', '${user_config.a}', ['needs the setting “a” of its user']],
+    ['manifest', '${user_config.a}', '${user_config.a}', ['needs input “a”, which the file does not define']],
     ['none', '${SET} $SET {env:SET}', '${SET} $SET {env:SET}', []],
   ] as const)('as %s makes %s into %s', (family, text, expected, problems) => {
     expect(resolve(text, family)).toEqual({ text: expected, problems });
