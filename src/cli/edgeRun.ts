@@ -8,6 +8,7 @@ import { Edge } from '../edge/edge.ts';
 import { EdgeLogger } from '../edge/edgeLog.ts';
 import { EdgeState } from '../edge/edgeState.ts';
 import { enrolmentHandler } from '../edge/enrolment.ts';
+import type { ServerSource } from '../edge/serverIdentity.ts';
 import { serveControl } from '../helper/controlSocket.ts';
 import type { EdgeAdmin, EdgeAdminClient } from '../protocol/edgeAdmin.ts';
 import type { CommandContext } from './command.ts';
@@ -27,7 +28,7 @@ export type EdgeRunOptions = EdgeFrontOptions & {
 export async function edgeRun(context: CommandContext, options: EdgeRunOptions): Promise<void> {
   const { output, paths, files, clock, signal } = context;
   const folder = edgeDataFolder(context, options.data);
-  const server = await readServerCertificate(context, options);
+  const server = serverSource(context, options);
   const domain = await domainOf(context, folder, options);
   const lifetime = new Lifetime();
   const write = (line: string): void => output.log({ text: line, style: 'dim' });
@@ -77,15 +78,15 @@ async function domainOf({ files }: CommandContext, folder: string, { domain }: E
   return chosen;
 }
 
-async function readServerCertificate(
-  { folder }: CommandContext,
-  { cert, key }: EdgeRunOptions,
-): Promise<{ certificatePem: string; keyPem: string } | undefined> {
+/** Read at the start, and again while the edge runs: certbot and its like replace the files. */
+function serverSource({ folder }: CommandContext, { cert, key }: EdgeRunOptions): ServerSource | undefined {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) throw new TunnelError('USAGE', '--cert and --key go together');
-  // One after the other: where neither can be read, the error always names the same one.
-  const certificatePem = await readPem(resolve(folder, cert));
-  return { certificatePem, keyPem: await readPem(resolve(folder, key)) };
+  return async () => {
+    // One after the other: where neither can be read, the error always names the same one.
+    const certificatePem = await readPem(resolve(folder, cert));
+    return { certificatePem, keyPem: await readPem(resolve(folder, key)) };
+  };
 }
 
 async function readPem(file: string): Promise<string> {

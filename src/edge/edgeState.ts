@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Authority } from '../certs/authority.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, TimerHandle } from '../core/clock.ts';
 import { Emitter, type Unsubscribe } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
@@ -19,7 +19,9 @@ import {
   broughtServerIdentity,
   ownServerIdentity,
   type ServerCertificate,
+  reloadMs,
   type ServerIdentity,
+  type ServerSource,
 } from './serverIdentity.ts';
 import {
   checkEnrollable,
@@ -41,8 +43,8 @@ export type EdgeStateOptions = {
   folder: string;
   domain: string;
   clock: Clock;
-  /** PEM of a certificate (with its chain) for the doors; the edge's CA makes one where it is absent. */
-  server?: { keyPem: string; certificatePem: string };
+  /** A certificate for the doors, read again every minute; the edge's CA makes one where it is absent. */
+  server?: ServerSource;
   /** How long a connector's certificate lives; the usual is {@link connectorDays}. */
   connectorMs?: number;
   /** Globs of names that nobody may claim; `transferLabel` alone gives them out. */
@@ -79,7 +81,7 @@ export class EdgeState implements EdgeStore {
     const commonName = `MCP Tunnel edge ${options.domain}`;
     const authority = await Authority.loadOrCreate({ ...options, commonName });
     const server = options.server
-      ? broughtServerIdentity(options.server, options.domain, options.clock.now())
+      ? await broughtServerIdentity(options.server, options.domain, options.clock)
       : await ownServerIdentity({ ...options, authority });
     const state = new EdgeState(options, authority, server);
     await state.refresh();
@@ -89,6 +91,11 @@ export class EdgeState implements EdgeStore {
   /** Key and certificate of the doors. Ask for each handshake or at least daily: it is renewed when it grows old. */
   serverIdentity(): ServerCertificate {
     return this.#server.current();
+  }
+
+  /** Reads a brought certificate again now; true when it is another one. Throws as {@link load}; the last good one stays. */
+  reloadServer(): Promise<boolean> {
+    return this.#server.reload();
   }
 
   async mintToken(wish: TokenWish = {}): Promise<{ token: string; id: string; expiresMs: number }> {
@@ -237,21 +244,13 @@ export class EdgeState implements EdgeStore {
     }
   }
 
-  /** Refreshes twice a second until closed; `onProblem` hears of a file that cannot be read, and what was read stands. */
+  /** Looks twice a second until closed; `onProblem` hears of what cannot be read, and what was read stands. */
   watch(onProblem: (error: unknown) => void): Closable {
-    const { clock } = this.#options;
-    let timer = clock.after(refreshMs, () => void tick());
-    let closed = false;
-    const tick = async (): Promise<void> => {
-      await this.refresh().catch(onProblem);
-      if (!closed) timer = clock.after(refreshMs, () => void tick());
-    };
-    return {
-      close() {
-        closed = true;
-        timer.cancel();
-      },
-    };
+    const looking = [
+      repeat(this.#options.clock, refreshMs, () => this.refresh().catch(onProblem)),
+      repeat(this.#options.clock, reloadMs, () => this.reloadServer().catch(onProblem)),
+    ];
+    return { close: () => looking.forEach((timer) => timer.cancel()) };
   }
 
   #now(): number {
@@ -304,6 +303,22 @@ export class EdgeState implements EdgeStore {
     file.claims = file.claims.filter((claim) => isAlive(claim, now));
     file.connectors = file.connectors.filter((connector) => !isForgotten(connector, now));
   }
+}
+
+/** Until cancelled, with `everyMs` between the end of one and the next. */
+function repeat(clock: Clock, everyMs: number, act: () => Promise<unknown>): TimerHandle {
+  let isOver = false;
+  let timer: TimerHandle;
+  const later = (): void => {
+    if (!isOver) timer = clock.after(everyMs, () => void act().then(later));
+  };
+  later();
+  return {
+    cancel() {
+      isOver = true;
+      timer.cancel();
+    },
+  };
 }
 
 const connectorIn = (file: EdgeFile, id: string): ConnectorRecord | undefined =>

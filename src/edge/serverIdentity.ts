@@ -1,5 +1,6 @@
 // The certificate of the edge's own doors: the one that whoever runs the edge brought, else one of the edge's own CA.
 // Our key is made once and kept, so that its pin outlives restarts and renewals; the certificate is renewed as it ages.
+// A brought one is somebody else's to renew (certbot): it is read again, and only a whole and good one takes its place.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Authority } from '../certs/authority.ts';
@@ -13,11 +14,21 @@ import { doorLabels } from '../protocol/edge.ts';
 const serverKeyFile = 'server-key.pem';
 export const serverDays = 90;
 
+/** How often a brought certificate is read again by itself. */
+export const reloadMs = 60_000;
+
 /** PEM both; `pin` is what a connector can name instead of a CA. */
 export type ServerCertificate = { keyPem: string; certificatePem: string; pin: string };
 
+/** A certificate with its chain, and its key, as somebody brings them. PEM both. */
+export type BroughtCertificate = { keyPem: string; certificatePem: string };
+/** Where it comes from, each time it is read. */
+export type ServerSource = () => Promise<BroughtCertificate>;
+
 export interface ServerIdentity {
   current(): ServerCertificate;
+  /** True when another certificate is shown from now on. Throws `CERTIFICATE_INVALID` or what reading throws; the last good one stays. */
+  reload(): Promise<boolean>;
 }
 
 /** The doors and no `*.domain`: the edge must not be able to speak for its tenants' names. */
@@ -56,6 +67,10 @@ class OwnIdentity implements ServerIdentity {
     this.#current = { keyPem: privateKeyPem, certificatePem: pem, pin: pinOf(certificate) };
     return this.#current;
   }
+
+  async reload(): Promise<boolean> {
+    return false; // It renews itself.
+  }
 }
 
 async function loadOrCreateKey(files: PrivateFiles, path: string): Promise<KeyPair> {
@@ -72,12 +87,27 @@ async function loadOrCreateKey(files: PrivateFiles, path: string): Promise<KeyPa
   }
 }
 
-/** A certificate (with its chain) and key that somebody brought, PEM. Throws `CERTIFICATE_INVALID` saying what is off. */
-export function broughtServerIdentity(
-  { keyPem, certificatePem }: { keyPem: string; certificatePem: string },
+/** Throws what {@link ServerIdentity.reload} throws. */
+export async function broughtServerIdentity(
+  source: ServerSource,
   domain: string,
-  nowMs: number,
-): ServerIdentity {
+  clock: Clock,
+): Promise<ServerIdentity> {
+  const read = async (): Promise<ServerCertificate> => checkBrought(await source(), domain, clock.now());
+  let current = await read();
+  return {
+    current: () => current,
+    async reload() {
+      const next = await read();
+      if (next.certificatePem === current.certificatePem && next.keyPem === current.keyPem) return false;
+      current = next;
+      return true;
+    },
+  };
+}
+
+/** Throws `CERTIFICATE_INVALID` saying what is off. */
+function checkBrought({ keyPem, certificatePem }: BroughtCertificate, domain: string, nowMs: number) {
   let certificate: X509Certificate;
   let belongs: boolean;
   let pin: string;
@@ -92,10 +122,14 @@ export function broughtServerIdentity(
     throw new TunnelError('CERTIFICATE_INVALID', `the certificate for the edge cannot be used: ${why}`);
   };
   if (!belongs) refuse('the key belongs to another certificate');
-  if (Date.parse(certificate.validTo) <= nowMs) refuse(`it expired on ${certificate.validTo}`);
-  if (Date.parse(certificate.validFrom) > nowMs) refuse(`it is not valid before ${certificate.validFrom}`);
+  if (Date.parse(certificate.validTo) <= nowMs) {
+    refuse(`it expired on ${certificate.validTo}: renew it, or check this machine's clock`);
+  }
+  if (Date.parse(certificate.validFrom) > nowMs) {
+    refuse(`it is not valid before ${certificate.validFrom}: check this machine's clock`);
+  }
   const doors = doorsOf(domain).slice(0, 2);
   const missing = doors.find((name) => certificate.checkHost(name) === undefined);
   if (missing !== undefined) refuse(`it does not name ${missing}`);
-  return { current: () => ({ keyPem, certificatePem, pin }) };
+  return { keyPem, certificatePem, pin };
 }

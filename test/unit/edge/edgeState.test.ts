@@ -137,9 +137,9 @@ describe('connectors', () => {
     expect(edge.isRevoked(revoked)).toBe(false);
     world.clock.advance(refreshMs);
     await expect.poll(() => edge.isRevoked(revoked)).toBe(true);
-    await expect.poll(() => world.clock.pending).toBe(1);
+    await expect.poll(() => world.clock.pending).toBe(2);
     world.clock.advance(refreshMs);
-    await expect.poll(() => world.clock.pending).toBe(1);
+    await expect.poll(() => world.clock.pending).toBe(2);
     expect(heard).toEqual([revoked]);
     expect(edge.isRevoked(kept)).toBe(false);
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeKeyPair } from '../../../src/certs/keyPair.ts';
 import { EdgeState } from '../../../src/edge/edgeState.ts';
-import { serverDays } from '../../../src/edge/serverIdentity.ts';
+import { reloadMs, serverDays } from '../../../src/edge/serverIdentity.ts';
 import { anAuthority, handshake } from '../../support/certs.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
@@ -60,7 +60,7 @@ describe('a certificate that somebody brought', () => {
     const certificatePem = (await anAuthority({ clock })).issueServer({ names, publicKey: key.publicKey, days });
     clock.advance(afterMs);
     const server = { keyPem: (otherKey ? other : key).privateKeyPem, certificatePem };
-    const state = await EdgeState.load({ ...usual, files: new MemoryFiles(), clock, server });
+    const state = await EdgeState.load({ ...usual, files: new MemoryFiles(), clock, server: async () => server });
     return state.serverIdentity().certificatePem === certificatePem ? 'shown' : 'not shown';
   }
 
@@ -77,6 +77,42 @@ describe('a certificate that somebody brought', () => {
     await expect(bring(doors, { afterMs: -dayMs })).rejects.toThrow('it is not valid before');
     const server = { keyPem: 'x', certificatePem: 'y' };
     const clock = new FakeClock();
-    await expect(EdgeState.load({ ...usual, files: new MemoryFiles(), clock, server })).rejects.toThrow('is not PEM');
+    await expect(
+      EdgeState.load({ ...usual, files: new MemoryFiles(), clock, server: async () => server }),
+    ).rejects.toThrow('is not PEM');
+  });
+
+  it('is read again every minute and when asked, and only a whole good one takes its place', async () => {
+    const clock = new FakeClock();
+    const authority = await anAuthority({ clock });
+    const make = async () => {
+      const key = await makeKeyPair();
+      const certificatePem = authority.issueServer({ names: doors, publicKey: key.publicKey, days: 30 });
+      return { keyPem: key.privateKeyPem, certificatePem };
+    };
+    const [first, second, third] = [await make(), await make(), await make()];
+    let files = first;
+    const state = await EdgeState.load({ ...usual, files: new MemoryFiles(), clock, server: async () => files });
+    const problems: unknown[] = [];
+    const watching = state.watch((error) => problems.push(error));
+    const pinBefore = state.serverIdentity().pin;
+
+    files = { ...first, certificatePem: second.certificatePem }; // Half replaced.
+    clock.advance(reloadMs);
+    await expect.poll(() => problems.length).toBe(1);
+    expect(problems[0]).toMatchObject({ message: expect.stringContaining('belongs to another certificate') as string });
+    expect(state.serverIdentity().certificatePem).toBe(first.certificatePem);
+
+    files = second;
+    await expect
+      .poll(() => (clock.advance(reloadMs), state.serverIdentity().certificatePem))
+      .toBe(second.certificatePem);
+    expect(state.serverIdentity().pin).not.toBe(pinBefore);
+
+    files = third;
+    expect([await state.reloadServer(), await state.reloadServer()]).toEqual([true, false]);
+    expect(state.serverIdentity().keyPem).toBe(third.keyPem);
+    await watching.close();
+    expect(clock.pending).toBe(0);
   });
 });
