@@ -13,6 +13,7 @@ import { renewCertificate } from './certificates.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import { makeEdgeCounters } from './edgeCounters.ts';
+import { drain, type DrainPlan } from './edgeDrain.ts';
 import type { EdgeLog } from './edgeLog.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './edgeLimits.ts';
 import { EnrolDoor, type EnrolDoorOptions } from './enrolDoor.ts';
@@ -47,7 +48,11 @@ export type EdgeOptions = {
   framings?: readonly Framing[];
 };
 
-export type RouteInfo = { hostname: string; connector: string; instance: string; sinceMs: number; links: number };
+/** `visitors` are those that are inside now. */
+export type RouteInfo = Pick<Route, 'hostname' | 'connector' | 'instance' | 'sinceMs'> & {
+  links: number;
+  visitors: number;
+};
 
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ROUTE_BUSY',
@@ -61,6 +66,8 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export class Edge {
   readonly counters = makeEdgeCounters();
   readonly #options: EdgeOptions;
+  /** Read anew whenever one is asked for, but for `handshakeMs`. */
+  readonly #limits: EdgeLimits;
   readonly #lifetime = new Lifetime();
   readonly #links: Links;
   readonly #visitors: Visitors;
@@ -68,8 +75,10 @@ export class Edge {
   readonly #connectorDoor: ConnectorDoor;
   readonly #enrolDoor: EnrolDoor | undefined;
   readonly #desk: VisitorDesk;
+  readonly #held: HeldBytes;
   readonly #claimRates: ClaimRates;
   #port = 0;
+  #isDraining = false;
   #review: TimerHandle | undefined;
 
   /** Throws `PORT_IN_USE`, or `USAGE` for an address that cannot be listened at. */
@@ -89,6 +98,7 @@ export class Edge {
     const limits = { ...defaultEdgeLimits, ...options.limits };
     const { counters } = this;
     this.#options = options;
+    this.#limits = limits;
     this.#links = new Links(options.log, clock);
     this.#visitors = new Visitors({
       limits,
@@ -124,16 +134,11 @@ export class Edge {
     this.#enrolDoor = enrolment
       ? new EnrolDoor({ authority: state, clock, handshakeMs: limits.handshakeMs, handler: enrolment })
       : undefined;
-    const held = new HeldBytes({
-      clock,
-      maxPerTenant: limits.maxHeldBytesPerConnector,
-      max: limits.maxHeldBytes,
-      onCut: () => (counters.overHeldBytes += 1),
-    });
+    this.#held = new HeldBytes({ limits, clock, onCut: () => (counters.overHeldBytes += 1) });
     this.#desk = new VisitorDesk({
       registry: this.#registry,
       limits,
-      held,
+      held: this.#held,
       counters,
       clock,
       ...(options.asns ? { asns: options.asns } : {}),
@@ -146,8 +151,44 @@ export class Edge {
 
   routes(): RouteInfo[] {
     return this.#registry.list().map(({ hostname, connector, instance, sinceMs, links }) => {
-      return { hostname, connector, instance, sinceMs, links: links.size };
+      return { hostname, connector, instance, sinceMs, links: links.size, visitors: this.#desk.countOf(hostname) };
     });
+  }
+
+  /** Whether it takes visitors, and will go on to. */
+  get isOpen(): boolean {
+    return this.#port !== 0 && !this.#isDraining && !this.#lifetime.closed;
+  }
+
+  /** What it holds now. */
+  figures() {
+    const links = this.#links.all();
+    return {
+      counters: this.counters,
+      links: links.length,
+      connectors: new Set(links.map((link) => link.connector)).size,
+      routes: this.#registry.list().length,
+      heldBytes: this.#held.bytes,
+      ...this.#desk.figures(),
+      isDraining: this.#isDraining,
+    };
+  }
+
+  /** From now on, those that are left out as usual; what is served already goes on. `handshakeMs` stays as it was. */
+  setLimits(limits: Partial<EdgeLimits>): void {
+    Object.assign(this.#limits, defaultEdgeLimits, limits);
+  }
+
+  /** Ends in order: resolves, with how many visitors are left, when it is time to {@link close}. */
+  drain(plan: DrainPlan): Promise<number> {
+    this.#isDraining = true;
+    const edge = {
+      stopListening: () => this.#visitors.stopListening(),
+      tell: (said: { reason: string; withinMs: number }) =>
+        this.#links.all().forEach(({ session }) => session.control.notify('drain', said)),
+      busy: () => Math.max(0, this.#visitors.count - this.#links.all().length),
+    };
+    return drain(edge, plan, this.#options);
   }
 
   /** Ends every link and visitor. */

@@ -2,7 +2,7 @@
 // refills evenly, so that a page of parallel calls passes and a flood does not.
 import type { Clock } from '../core/clock.ts';
 
-export type FreshVisitorsOptions = { clock: Clock; perSecond: number; burst: number };
+export type FreshVisitorsOptions = { clock: Clock; readonly perSecond: number; readonly burst: number };
 
 export class FreshVisitors {
   readonly #options: FreshVisitorsOptions;

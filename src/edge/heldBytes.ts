@@ -2,6 +2,7 @@
 // bound on their sum, so the sum is looked at while anybody is behind. At the limit of one connector its largest waiter
 // is cut off; at the limit of all, that of the connector for which most waits, so that nobody pays for another's visitors.
 import type { Clock, TimerHandle } from '../core/clock.ts';
+import type { EdgeLimits } from './edgeLimits.ts';
 
 /** How often the sum is looked at; a link can bring more than the limit for so long. */
 export const heldCheckMs = 50;
@@ -14,7 +15,11 @@ export type Slow = {
   cut(): void;
 };
 
-export type HeldBytesOptions = { clock: Clock; maxPerTenant: number; max: number; onCut: () => void };
+export type HeldBytesOptions = {
+  limits: Pick<EdgeLimits, 'maxHeldBytesPerConnector' | 'maxHeldBytes'>;
+  clock: Clock;
+  onCut: () => void;
+};
 
 type Waiting = { slow: Slow; bytes: number };
 
@@ -25,6 +30,11 @@ export class HeldBytes {
 
   constructor(options: HeldBytesOptions) {
     this.#options = options;
+  }
+
+  /** Held for all of them now. */
+  get bytes(): number {
+    return this.#byTenant().reduce((sum, tenant) => sum + tenant.bytes, 0);
   }
 
   add(slow: Slow): void {
@@ -40,7 +50,8 @@ export class HeldBytes {
   }
 
   #check(): void {
-    const { clock, maxPerTenant, max, onCut } = this.#options;
+    const { clock, limits, onCut } = this.#options;
+    const { maxHeldBytesPerConnector: maxPerTenant, maxHeldBytes: max } = limits;
     this.#timer = clock.after(heldCheckMs, () => this.#check());
     const tenants = this.#byTenant();
     let total = tenants.reduce((sum, tenant) => sum + tenant.bytes, 0);

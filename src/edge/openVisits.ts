@@ -11,6 +11,8 @@ export class OpenVisits {
   readonly #limits: Pick<EdgeLimits, 'maxVisitorsPerRoute' | 'maxVisitorsPerConnector'>;
   readonly #ofRoute = new Map<string, Set<Visit>>();
   readonly #ofConnector = new Map<string, number>();
+  /** Of visitors that have left. */
+  readonly #relayed = { bytesToConnectors: 0, bytesToVisitors: 0 };
 
   constructor(limits: Pick<EdgeLimits, 'maxVisitorsPerRoute' | 'maxVisitorsPerConnector'>) {
     this.#limits = limits;
@@ -22,6 +24,23 @@ export class OpenVisits {
     return here < maxVisitorsPerRoute && (this.#ofConnector.get(connector) ?? 0) < maxVisitorsPerConnector;
   }
 
+  countOf(hostname: string): number {
+    return this.#ofRoute.get(hostname)?.size ?? 0;
+  }
+
+  /** Who is inside now, and what was relayed for them and for those who have left. */
+  figures(): { visitors: number; bytesToConnectors: number; bytesToVisitors: number } {
+    const figures = { visitors: 0, ...this.#relayed };
+    for (const visits of this.#ofRoute.values()) {
+      figures.visitors += visits.size;
+      for (const { socket } of visits) {
+        figures.bytesToConnectors += socket.bytesRead;
+        figures.bytesToVisitors += socket.bytesWritten;
+      }
+    }
+    return figures;
+  }
+
   /** Until its socket closes. */
   add({ hostname, connector }: Route, socket: Socket, address: string): void {
     const visit = { socket, address };
@@ -29,6 +48,8 @@ export class OpenVisits {
     this.#ofRoute.set(hostname, visits.add(visit));
     this.#ofConnector.set(connector, (this.#ofConnector.get(connector) ?? 0) + 1);
     socket.once('close', () => {
+      this.#relayed.bytesToConnectors += socket.bytesRead;
+      this.#relayed.bytesToVisitors += socket.bytesWritten;
       visits.delete(visit);
       if (visits.size === 0 && this.#ofRoute.get(hostname) === visits) this.#ofRoute.delete(hostname);
       const left = (this.#ofConnector.get(connector) ?? 1) - 1;

@@ -107,7 +107,16 @@ export class RouteRegistry {
 
   #make(hostname: string, { connector }: Link, { label, instance, run, admission }: RouteClaim): Route {
     const { limits, clock } = this.#options;
-    const fresh = new FreshVisitors({ clock, perSecond: limits.visitorsPerSecond, burst: limits.visitorBurst });
+    // Read anew each time: a name may be served for months.
+    const fresh = new FreshVisitors({
+      clock,
+      get perSecond() {
+        return limits.visitorsPerSecond;
+      },
+      get burst() {
+        return limits.visitorBurst;
+      },
+    });
     return { hostname, label, connector, instance, run, links: new Set(), admission, sinceMs: clock.now(), fresh };
   }
 }

@@ -44,6 +44,15 @@ export class VisitorDesk {
     this.#pass(socket, route, from);
   }
 
+  /** Visitors of a name that are inside now. */
+  countOf(hostname: string): number {
+    return this.#open.countOf(hostname);
+  }
+
+  figures(): ReturnType<OpenVisits['figures']> {
+    return this.#open.figures();
+  }
+
   /** Whom the route lets in may have changed: who is inside and may be so no longer is cut off. */
   judgeAgain(route: Route): void {
     const { asns, counters } = this.#options;

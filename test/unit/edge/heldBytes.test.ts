@@ -8,7 +8,11 @@ const otherTenant = 'other';
 function world(maxPerTenant: number, max: number) {
   const clock = new FakeClock();
   const cut: string[] = [];
-  const held = new HeldBytes({ clock, maxPerTenant, max, onCut: () => {} });
+  const held = new HeldBytes({
+    clock,
+    limits: { maxHeldBytesPerConnector: maxPerTenant, maxHeldBytes: max },
+    onCut: () => {},
+  });
   const slow = (name: string, bytes: number, whose = tenant): Slow => {
     const one = { tenant: whose, held: () => bytes, cut: () => void cut.push(name) };
     held.add(one);
