@@ -83,7 +83,9 @@ export type AuditEvent =
   /** An agent asked to be let in: that it did, and what became of it. `client` was written by strangers. */
   | { kind: 'pairing'; event: string; tunnel: string; client: string; redirectHost: string }
   /** A person agreed to run a server's command; `hash` is that of the launch plan. */
-  | { kind: 'consent'; server: string; hash: string };
+  | { kind: 'consent'; server: string; hash: string }
+  /** A person looked at what a server offers: it was asked, and run for that where it is a command. */
+  | { kind: 'preview'; server: string; hash: string };
 
 /** Every kind there is: a line of another kind is none of ours. */
 export const eventKinds: Record<AuditEvent['kind'], true> = {
@@ -95,5 +97,6 @@ export const eventKinds: Record<AuditEvent['kind'], true> = {
   grant: true,
   policy: true,
   consent: true,
+  preview: true,
   pairing: true,
 };

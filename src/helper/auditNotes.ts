@@ -90,6 +90,10 @@ export class AuditNotes {
     return this.#audit.append({ kind: 'consent', server, hash });
   }
 
+  preview(server: string, hash: string): Promise<void> {
+    return this.#audit.append({ kind: 'preview', server, hash });
+  }
+
   allowed(entry: object, file: string): Promise<void> {
     return this.#audit.append({ kind: 'policy', event: 'allowed', entry: JSON.stringify(entry), file });
   }

@@ -4,7 +4,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { AuditLog } from '../audit/auditLog.ts';
 import { openAuditLog } from '../audit/openAuditLog.ts';
 import type { Carrier } from '../carriers/carrier.ts';
-import type { Clock, Random } from '../core/clock.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
@@ -25,41 +24,31 @@ import type {
 } from '../protocol/control.ts';
 import { TrafficLog } from '../traffic/trafficLog.ts';
 import { ProcessGuardian } from '../upstream/processGuardian.ts';
+import { Admission } from './admission.ts';
 import { AuditNotes } from './auditNotes.ts';
 import { auditVerdicts } from './auditVerdicts.ts';
 import { CarrierFactory } from './carrierFactory.ts';
 import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
-import { declaredSecrets } from './declaredSecrets.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
+import type { HelperOptions } from './helperOptions.ts';
 import { KnownSecrets } from './knownSecrets.ts';
 import { NotedGrants } from './notedGrants.ts';
 import { makeIssuerKeys } from './issuerKeys.ts';
 import { Pairing } from './pairing.ts';
+import { PreviewCache } from './previewCache.ts';
+import { Previews } from './previews.ts';
 import { privateFiles } from './privateFiles.ts';
 import { Rules } from './rules.ts';
 import { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
-import { workspacePolicies, type StatePaths } from './statePaths.ts';
+import { workspacePolicies } from './statePaths.ts';
 import { demandUsableAuth } from './upstreamAuth.ts';
 import { TunnelBook, type BookEntry } from './tunnelBook.ts';
 import { makeUpstream } from './makeUpstream.ts';
 
 /** Tunnels open at the same time in one helper. */
 export const maxTunnels = 50;
-
-export type HelperOptions = {
-  paths: StatePaths;
-  env: NodeJS.ProcessEnv;
-  /** Folders of the workspace: their policy files restrict, unless the workspace is not trusted. */
-  folders: readonly string[];
-  trusted: boolean;
-  /** One more policy file (`--policy`). */
-  extraPolicy?: string;
-  isAlive: (helperId: string) => Promise<boolean>;
-  clock: Clock;
-  random: Random;
-};
 
 export type LogEntry = { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
 
@@ -71,17 +60,17 @@ export class Helper {
   readonly servers: ServerResolver;
   readonly pairing: Pairing;
   readonly rules: Rules;
+  readonly previews: Previews;
   readonly #options: HelperOptions;
   readonly audit: AuditLog;
   readonly #notes: AuditNotes;
+  readonly #admission: Admission;
   readonly #book: TunnelBook;
   readonly #carriers: CarrierFactory;
   readonly #throttle: Throttle;
   readonly #limiter: RateLimiter;
   readonly #lifetime: Lifetime;
   readonly #tunnels = new Map<string, RunningTunnel>();
-  /** Folders of the workspace whose servers may be exposed. */
-  readonly #folders: Set<string>;
   readonly #ending = new WeakMap<RunningTunnel, Promise<void>>();
   readonly #opening = new Set<Promise<void>>();
   readonly #changed = new Emitter<void>();
@@ -146,7 +135,6 @@ export class Helper {
     this.#grantStore = grants;
     this.onGrants = grants.onChange;
     this.#options = options;
-    this.#folders = new Set(options.folders);
     this.audit = audit;
     this.#notes = new AuditNotes(audit, policy, clock);
     this.grants = new NotedGrants({ store: grants, notes: this.#notes, hide: this.#secrets.add });
@@ -180,6 +168,20 @@ export class Helper {
       consents: new Consents(files, paths.consents),
       trusted: options.trusted,
     });
+    const { servers } = this;
+    const hide = this.#secrets.add;
+    this.#admission = new Admission({ servers, policy, notes: this.#notes, paths, folders: options.folders, hide });
+    this.previews = lifetime.add(
+      new Previews({
+        servers,
+        admission: this.#admission,
+        notes: this.#notes,
+        cache: new PreviewCache(files, paths.previews),
+        guardian: this.#guardian,
+        clock,
+        log: this.#info,
+      }),
+    );
     lifetime.defer(policy.onChange(() => void this.#enforce()));
     lifetime.defer(() => this.#closeAll());
   }
@@ -204,14 +206,11 @@ export class Helper {
     const startedMs = this.#options.clock.now();
     if (this.#tunnels.size >= maxTunnels) throw new TunnelError('LIMIT', `at most ${maxTunnels} tunnels can be open`);
     const server = await this.servers.resolve(request.server);
-    await this.#knowFolders(server.folders ?? []);
+    await this.#admission.knowFolders(server.folders ?? []);
     const dial = makeDialCheck(this.policy);
     await this.#demandAllowed(dial, server, request.destination);
-    const { transport, agreedNow } = await this.servers.requireConsent(server, request.consent);
+    const { transport } = await this.#admission.admit(server, request.consent);
     demandUsableAuth(request, transport, this.#grantStore.live(server.id).length > 0);
-    if (agreedNow) await this.#notes.consent(server.name, agreedNow.hash);
-
-    for (const secret of declaredSecrets(transport)) this.#secrets.add(secret);
     const carrier = await this.#carriers.make(request.destination);
     const entry = await this.#book.take(server, request.destination, request.name);
     let tunnel: RunningTunnel | undefined;
@@ -307,21 +306,8 @@ export class Helper {
   }
 
   /** An untrusted workspace runs nothing, and its policy file counts for nothing. */
-  async setTrusted(trusted: boolean): Promise<void> {
-    this.servers.trusted = trusted;
-    await this.policy.replaceWorkspaces(this.#workspacePolicies());
-  }
-
-  /** A folder that was added to the workspace since restricts as well. */
-  async #knowFolders(folders: readonly string[]): Promise<void> {
-    const added = folders.filter((folder) => !this.#folders.has(folder));
-    for (const folder of added) this.#folders.add(folder);
-    if (added.length > 0) await this.policy.replaceWorkspaces(this.#workspacePolicies());
-  }
-
-  #workspacePolicies(): string[] {
-    const { paths } = this.#options;
-    return workspacePolicies(paths, [...this.#folders], this.servers.trusted);
+  setTrusted(trusted: boolean): Promise<void> {
+    return this.#admission.setTrusted(trusted);
   }
 
   stop(): Promise<void> {

@@ -61,6 +61,14 @@ export function serveDriver(
   peer.handle('servers/list', ({ folders }) => ready().servers.list(folders));
   peer.handle('servers/scan', ({ folders, ports }, signal) => ready().servers.scan(folders, ports ?? [], signal));
   peer.handle('servers/plan', ({ id, folders }) => ready().servers.plan(id, folders));
+  peer.handle('servers/answer', ({ file, answers }) => (ready().servers.answer(file, answers), null));
+  peer.handle('servers/command', async ({ id, folders, command }) => {
+    await ready().servers.editCommand(id, folders, command);
+    return null;
+  });
+  peer.handle('servers/preview', async (wanted, signal) => ({
+    preview: await ready().previews.preview(wanted, signal),
+  }));
   peer.handle('destinations/list', async ({ edges }) => ({ choices: await destinationChoices(ready(), edges) }));
   peer.handle('policy/allow', async ({ destination }) => ({ file: await ready().allow(destination) }));
 

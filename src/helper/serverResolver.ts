@@ -6,8 +6,10 @@ import { discover } from '../discovery/discover.ts';
 import { runningServers } from '../discovery/listeners/runningServers.ts';
 import { launchPlan } from '../discovery/launchPlan.ts';
 import type { DiscoveredServer, LaunchPlan, ServerList, ServerTransport } from '../core/server.ts';
-import type { OpenTunnel } from '../protocol/control.ts';
+import type { InputAnswer, OpenTunnel } from '../protocol/control.ts';
 import type { Consents } from './consents.ts';
+import type { EditedCommands } from './editedCommands.ts';
+import { InputAnswers } from './inputAnswers.ts';
 
 export type ResolvedServer = {
   id: string;
@@ -17,13 +19,19 @@ export type ResolvedServer = {
   folders?: readonly string[];
 };
 
-/** What may run now. `agreedNow` is the plan that a person has agreed to just now. */
-export type Agreed = { transport: ServerTransport; agreedNow?: LaunchPlan };
+/** What may run now. `hash` is of the plan that was agreed to, `agreedNow` that plan, where a person did so just now. */
+export type Agreed = { transport: ServerTransport; hash?: string; agreedNow?: LaunchPlan };
 
-export type ServerResolverOptions = { env: NodeJS.ProcessEnv; consents: Consents; trusted: boolean };
+export type ServerResolverOptions = {
+  env: NodeJS.ProcessEnv;
+  consents: Consents;
+  commands: EditedCommands;
+  trusted: boolean;
+};
 
 export class ServerResolver {
   readonly #options: ServerResolverOptions;
+  readonly #answers = new InputAnswers();
   #running: DiscoveredServer[] = [];
   trusted: boolean;
 
@@ -33,8 +41,27 @@ export class ServerResolver {
   }
 
   async list(folders: string[]): Promise<ServerList> {
-    const { servers, problems } = await discover(folders, this.#options.env);
-    return { servers: [...servers, ...this.#running], problems };
+    const { env, commands } = this.#options;
+    const answers = (file: string): ReadonlyMap<string, string> => this.#answers.of(file);
+    const { servers, problems } = await discover(folders, env, undefined, undefined, answers);
+    return { servers: [...(await commands.applyTo(servers)), ...this.#running], problems };
+  }
+
+  /** Answers to the inputs of one file, in place of those before. */
+  answer(file: string, answers: InputAnswer[]): void {
+    this.#answers.set(file, answers);
+  }
+
+  /** Answers that were asked for as passwords. */
+  secretAnswers(): string[] {
+    return this.#answers.secrets();
+  }
+
+  /** Throws `NOT_FOUND`, or `USAGE` for a server whose file says how it is started. */
+  async editCommand(id: string, folders: string[], command?: { command: string; args: string[] }): Promise<void> {
+    const server = await this.#find(id, folders);
+    if (!server.guess) throw new TunnelError('USAGE', `the command of “${server.name}” stands in its file: change it there`);
+    await this.#options.commands.set(id, command);
   }
 
   /** Asks what listens on this machine; found servers stay in the list until the next look. Throws `UNTRUSTED_WORKSPACE`. */
@@ -77,7 +104,7 @@ export class ServerResolver {
     const plan = await this.#planOf(server);
     const transport = asPlanned(server.transport, plan);
     const previous = await this.#options.consents.find(server.id);
-    if (previous?.hash === plan.hash) return { transport };
+    if (previous?.hash === plan.hash) return { transport, hash: plan.hash };
     if (consent !== plan.hash) {
       const what = previous ? 'has changed since it was agreed to' : 'has not been agreed to yet';
       throw new TunnelError('CONSENT_REQUIRED', `what “${server.name}” runs ${what}`, {
@@ -85,7 +112,7 @@ export class ServerResolver {
       });
     }
     await this.#options.consents.give(server.id, plan);
-    return { transport, agreedNow: plan };
+    return { transport, hash: plan.hash, agreedNow: plan };
   }
 
   #planOf({

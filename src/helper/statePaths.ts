@@ -19,6 +19,8 @@ export type StatePaths = {
   oauth: string;
   tunnels: string;
   consents: string;
+  /** What servers offered when they were looked at. */
+  previews: string;
   auditFolder: string;
   /** Signs the audit logs; the public half stands beside it. */
   auditKey: { private: string; public: string };
@@ -82,6 +84,7 @@ export function statePaths(
     oauth: path.join(data, 'oauth.json'),
     tunnels: path.join(data, 'tunnels.json'),
     consents: path.join(data, 'consents.json'),
+    previews: path.join(data, 'previews.json'),
     auditFolder: path.join(data, 'audit'),
     auditKey: { private: path.join(data, 'audit-key.pem'), public: path.join(data, 'audit-key.pub.pem') },
     caFolder: path.join(data, 'ca'),

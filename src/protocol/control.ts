@@ -2,6 +2,7 @@
 // the helper's Unix socket (named pipe on Windows). The CLI's own helper is called in process with the same names.
 import type { ErrorInfo } from '../core/errors.ts';
 import type { LaunchPlan, ServerList, ServerTransport } from '../core/server.ts';
+import type { ServerPreview } from '../mcp/preview/preview.ts';
 import type { InspectorNotifications, InspectorRequests } from './inspector.ts';
 
 /** Raised when a change breaks older peers. */
@@ -170,6 +171,11 @@ export type OpenedTunnel = {
   readyMs: number;
 };
 
+// ── Inputs ─────────────────────────────────────────────────────────────────
+
+/** `id` as the file calls the input; a `password` is hidden wherever it turns up. */
+export type InputAnswer = { id: string; value: string; password?: boolean };
+
 // ── Grants ─────────────────────────────────────────────────────────────────
 
 export type GrantInfo = {
@@ -257,6 +263,21 @@ export type HelperRequests = InspectorRequests & {
     params: { id: string; folders: string[] };
     /** `agreed` when a person agreed to exactly this before; `previous` is the newest plan agreed to otherwise. */
     result: { plan: LaunchPlan; agreed: boolean; previous?: LaunchPlan };
+  };
+  /**
+   * What a server offers, and what is worth knowing of it: it is started for that and ended again, or asked at its URL.
+   * Taken from memory where the same definition was asked before, unless `refresh`. `consent` as for `tunnel/open`.
+   */
+  'servers/preview': {
+    params: { server: OpenTunnel['server']; consent?: string; refresh?: boolean };
+    result: { preview: ServerPreview };
+  };
+  /** Answers to the inputs of one file, in place of those before; kept in memory only. */
+  'servers/answer': { params: { file: string; answers: InputAnswer[] }; result: null };
+  /** Another command in place of the guess at how a project is started; without one the guess counts again. */
+  'servers/command': {
+    params: { id: string; folders: string[]; command?: { command: string; args: string[] } };
+    result: null;
   };
   /** `edges` are hosts a person named, judged like those that the policy files name. */
   'destinations/list': { params: { edges?: string[] }; result: { choices: DestinationChoice[] } };
