@@ -19,7 +19,7 @@ const common = {
 const onDemand = {
   name: 'on-demand',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /\/(demoAgent|authorizationServer|pairPrompts)\.ts$/ }, ({ kind, path }) =>
+    onResolve({ filter: /\/(demoAgent|authorizationServer|pairPrompts|inputPrompts|acmeLibrary)\.ts$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
     ),
 };
@@ -29,6 +29,14 @@ const silent = {
   setup: ({ onLoad }) =>
     onLoad({ filter: /oidc-provider[\\/]lib[\\/]helpers[\\/]attention\.js$/ }, () => ({
       contents: 'export const info = () => {}; export const warn = info;',
+    })),
+};
+/** acme-client's way to the network is replaced (`certs/acmeLibrary.ts`): what it would load for it is left out. */
+const noAxios = {
+  name: 'no-axios',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /acme-client[\\/]src[\\/]axios\.js$/ }, () => ({
+      contents: "module.exports = { request() { throw new Error('acme-client must not dial'); } };",
     })),
 };
 const node = {
@@ -43,6 +51,13 @@ const targets = [
   { ...node, entryPoints: ['src/cli/product.ts'], outfile: 'dist/helper.js' },
   { ...node, entryPoints: ['src/cli/demoAgent.ts'], outfile: 'dist/demoAgent.js' },
   { ...node, entryPoints: ['src/cli/pairPrompts.ts'], outfile: 'dist/pairPrompts.js' },
+  { ...node, entryPoints: ['src/cli/inputPrompts.ts'], outfile: 'dist/inputPrompts.js' },
+  {
+    ...node,
+    entryPoints: ['src/certs/acmeLibrary.ts'],
+    outfile: 'dist/acmeLibrary.js',
+    plugins: [noAxios],
+  },
   {
     ...node,
     entryPoints: ['src/identity/oauth/authorizationServer.ts'],

@@ -18,7 +18,8 @@ export type ChainQuestion = {
   keyPem: string;
   chainPem: string;
   hostname: string;
-  nowMs: number;
+  /** Absent: it need not hold now. */
+  nowMs?: number;
   /** How a person calls them: `cert.pem`, `the certificate from ca.example.com`. */
   what: string;
   whatKey?: string;
@@ -42,6 +43,7 @@ export function readChain(question: ChainQuestion): Chain {
       throw wrong(`is followed by certificates that do not lead to its authority (number ${place + 2})`);
     }
     const whose = place === 0 ? what : `number ${place + 1} in ${what}`;
+    if (nowMs === undefined) return;
     if (Date.parse(certificate.validTo) <= nowMs) throw wrong(`expired on ${certificate.validTo}`, undefined, whose);
     if (Date.parse(certificate.validFrom) > nowMs) {
       const since = `is not valid before ${certificate.validFrom}: set this machine’s clock right`;

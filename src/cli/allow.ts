@@ -43,28 +43,32 @@ export async function allowList(context: CommandContext): Promise<void> {
   );
 }
 
+/** What may be asked of somebody else, with a host as one would write it. */
+const services = {
+  'client-metadata': 'claude.ai',
+  jwks: 'issuer.example.com',
+  acme: 'acme-v02.api.letsencrypt.org',
+} as const;
+
 /**
- * `embedded`, `edge HOST[:PORT]`, `client-metadata HOST[:PORT]`, which agents that pair may be looked up at, or
- * `jwks HOST[:PORT]`, where an issuer's keys may be fetched.
+ * `embedded`, `edge HOST[:PORT]`, `client-metadata HOST[:PORT]`, which agents that pair may be looked up at,
+ * `jwks HOST[:PORT]`, where an issuer's keys may be fetched, or `acme HOST[:PORT]`, which may issue certificates.
  */
 function entryOf([carrier, host]: Words): DestinationEntry {
   if (carrier === 'embedded') {
     if (host !== undefined) throw new TunnelError('USAGE', 'embedded is this machine itself and takes no host');
     return { carrier };
   }
-  if (carrier === 'client-metadata' || carrier === 'jwks') {
-    const known = host !== undefined && parseHostPattern(host);
-    if (!known)
-      throw new TunnelError(
-        'USAGE',
-        `name the host: ${carrier} ${carrier === 'jwks' ? 'issuer.example.com' : 'claude.ai'}`,
-      );
+  if (carrier === 'client-metadata' || carrier === 'jwks' || carrier === 'acme') {
+    if (host === undefined || !parseHostPattern(host)) {
+      throw new TunnelError('USAGE', `name the host: ${carrier} ${services[carrier]}`);
+    }
     return { service: carrier, host };
   }
   if (carrier !== 'edge')
     throw new TunnelError(
       'USAGE',
-      `“${carrier ?? ''}” is nothing that can be allowed: use embedded, edge, client-metadata or jwks`,
+      `“${carrier ?? ''}” is nothing that can be allowed: use embedded, edge, client-metadata, jwks or acme`,
     );
   if (host === undefined) throw new TunnelError('USAGE', 'name the edge: edge edge.example.com');
   return { carrier, host: edgeHost(host) };
@@ -72,6 +76,7 @@ function entryOf([carrier, host]: Words): DestinationEntry {
 
 function sentence(entry: DestinationEntry, may: string): string {
   if (entry.service === 'jwks') return `Keys of issuers ${may} be fetched from ${entry.host ?? ''}`;
+  if (entry.service === 'acme') return `Certificates ${may} be asked for at ${entry.host ?? ''}`;
   if (entry.service !== undefined) return `Agents that ask to be let in ${may} be looked up at ${entry.host ?? ''}`;
   return `Tunnels ${may} go to ${describe(entry)}`;
 }

@@ -2,6 +2,7 @@
 // A row's options and the type it hands them on as stand side by side; the parsers make one the other.
 import { parseDomain, parseListenAddress } from '../core/hostname.ts';
 import type { AgentsAddOptions } from './agents.ts';
+import { certificateOptions } from './certificateOptions.ts';
 import type { CommandRow, OptionRow } from './command.ts';
 import { allowFromOption } from './allowFrom.ts';
 import { edgeFrontOptions } from './edgeFront.ts';
@@ -63,6 +64,7 @@ export const commands: readonly CommandRow[] = [
         help: 'whose an agent’s Authorization is: tunnel, or upstream: it passes to the server, and the token goes into MCP-Tunnel-Authorization',
         default: 'tunnel',
       },
+      ...certificateOptions,
       ...runOptions,
       { flags: '--traffic', help: 'with --json: one event for each finished exchange' },
     ],
@@ -74,6 +76,7 @@ export const commands: readonly CommandRow[] = [
       'expose everything --carrier edge --edge edge.example.com --allow-from anthropic --allow-from 192.0.2.0/24',
       'expose everything --read-only --json',
       'expose --watch dist --watch server.js -- node server.js stdio',
+      'expose everything --carrier edge --edge edge.example.com --acme --acme-agree-tos',
       'expose everything --oauth --carrier edge --edge edge.example.com',
     ],
     run: async (context, [name], options) => (await import('./expose.ts')).expose(context, name, options),

@@ -4,6 +4,7 @@ import type { HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import type { Destination, OpenTunnel } from '../protocol/control.ts';
 import { allowFromOf } from './allowFrom.ts';
+import { certificateOf, type CertificateOptions } from './certificateOptions.ts';
 import type { CommandContext } from './command.ts';
 import { announceTunnel } from './announceTunnel.ts';
 import { exchangeLine } from './exchangeLine.ts';
@@ -20,7 +21,8 @@ import { untilAborted } from './untilAborted.ts';
 import { pairAtTerminal } from './pairAtTerminal.ts';
 
 export type ExposeOptions = ScopeOptions &
-  RunOptions & {
+  RunOptions &
+  CertificateOptions & {
     url?: string;
     carrier?: string;
     edge?: string;
@@ -44,6 +46,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
   const { output, signal } = context;
   const destination = destinationOf(options);
   const run = runOf(context, options);
+  const certificate = certificateOf(context, options);
   const allowFrom = await allowFromOf(context, options.allowFrom);
   const states = new TunnelStates(output);
   const lifetime = new Lifetime();
@@ -62,6 +65,7 @@ export async function expose(context: CommandContext, name: string | undefined, 
         ...(options.port === undefined ? {} : { port: options.port }),
         grant: grantOf(context, options),
         ...(run === undefined ? {} : { run }),
+        ...(certificate === undefined ? {} : { certificate }),
         ...(allowFrom === undefined ? {} : { allowFrom }),
         auth: authOf(options),
       },

@@ -1,6 +1,7 @@
 // What becomes of the one tunnel that `expose` runs: each change of state is told once, and a failure ends the command.
 import { fromErrorInfo } from '../core/errors.ts';
 import type { TunnelInfo } from '../protocol/control.ts';
+import { sayCertificate } from './certificateOptions.ts';
 import type { Output } from './output.ts';
 
 export class TunnelStates {
@@ -28,22 +29,25 @@ export class TunnelStates {
   /** From here on changes are told; `tunnel` is what was told already. */
   begin(tunnel: TunnelInfo): void {
     this.#tunnel = tunnel;
-    this.#told = JSON.stringify(tunnel.state);
+    this.#told = newsOf(tunnel);
   }
 
   /** Takes the newest state of all tunnels of the helper. */
   changed([tunnel]: readonly TunnelInfo[]): void {
     if (!tunnel || this.#told === undefined) return;
-    const before = this.#tunnel?.state.kind;
+    const before = this.#tunnel;
     this.#tunnel = tunnel;
-    const { id, state } = tunnel;
-    const news = JSON.stringify(state);
+    const { id, state, certificate, caFile } = tunnel;
+    const news = newsOf(tunnel);
     if (news === this.#told) return;
     this.#told = news;
-    this.#output.event({ event: 'state', tunnel: id, state });
+    this.#output.event({ event: 'state', tunnel: id, state, certificate, caFile });
+    if (JSON.stringify(certificate) !== JSON.stringify(before?.certificate)) sayCertificate(this.#output, certificate);
     // Why it waits and when it dials again is in the log.
-    if (state.kind === 'connected' && before !== 'connected')
+    if (state.kind === 'connected' && before?.state.kind !== 'connected')
       this.#output.line({ text: 'Connected again.', style: 'green' });
     if (state.kind === 'failed') this.#failure.abort(fromErrorInfo(state.error));
   }
 }
+
+const newsOf = ({ state, certificate }: TunnelInfo): string => JSON.stringify([state, certificate]);

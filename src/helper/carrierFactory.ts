@@ -9,9 +9,11 @@ import { certificateTools } from '../certs/certificateTools.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import type { PrivateFiles } from '../core/files.ts';
 import { formatHostPort, parseHostPort } from '../core/hostname.ts';
-import type { Destination } from '../protocol/control.ts';
+import type { Destination, WantedCertificate } from '../protocol/control.ts';
 import { enrolledEdges, loadEdgeIdentity } from '../tunnel/edgeIdentity.ts';
+import type { DialCheck } from './dialCheck.ts';
 import type { StatePaths } from './statePaths.ts';
+import { makeCertificate } from './tunnelCertificates.ts';
 
 export type CarrierFactoryOptions = { files: PrivateFiles; paths: StatePaths; clock: Clock; random: Random };
 
@@ -22,8 +24,14 @@ export class CarrierFactory {
     this.#options = options;
   }
 
-  /** Throws `CERTIFICATE_INVALID` when the authority's file is of no use. */
-  async make(destination: Destination): Promise<Carrier> {
+  /**
+   * `asked` is what agents shall see in place of the local CA's certificate, within what `dial` allows. Throws
+   * `CERTIFICATE_INVALID` when the authority's file is of no use, `USAGE` for a file that is named and cannot be read.
+   */
+  async make(
+    destination: Destination,
+    asked?: { certificate: WantedCertificate | undefined; dial: Pick<DialCheck, 'mayUse'> },
+  ): Promise<Carrier> {
     const { files, paths, clock, random } = this.#options;
     if (destination.carrier === 'embedded') {
       return embeddedCarrier({ ...(await this.#authority(embeddedDomain)), clock, random });
@@ -32,7 +40,9 @@ export class CarrierFactory {
     const identity = () =>
       loadEdgeIdentity(domain, { files, folder: paths.edgesFolder, clock, certs: certificateTools });
     await identity(); // A machine that is not enrolled hears so before anything is made for it.
-    return edgeCarrier({ ...(await this.#authority(domain)), identity, clock, random });
+    const certificate = asked && (await makeCertificate(asked, { files, paths, clock, random }));
+    const own = certificate === undefined ? {} : { certificate };
+    return edgeCarrier({ ...(await this.#authority(domain)), ...own, identity, clock, random });
   }
 
   /** As `host:port`. */

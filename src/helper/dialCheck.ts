@@ -12,6 +12,8 @@ export type DialCheck = {
   mayOpen(destination: Destination): void;
   /** Throws `DESTINATION_DENIED`. */
   mayDial(dialled: { carrier: string; host?: string; pin?: string }): void;
+  /** A service of somebody else, by `host:port`. Throws `DESTINATION_DENIED`. */
+  mayUse(service: 'acme', host: string): void;
   /** Throws `UPSTREAM_DENIED`. */
   mayRun(transport: ServerTransport): void;
   /** The refusal as data, for showing a locked choice. */
@@ -27,6 +29,7 @@ export function makeDialCheck(policy: PolicyStore): DialCheck {
   return {
     mayOpen: (destination) => demand(verdict(destination), 'DESTINATION_DENIED'),
     mayDial: (dialled) => demand(mayDial(policy.current, dialled), 'DESTINATION_DENIED'),
+    mayUse: (service, host) => demand(mayDial(policy.current, { service, host }), 'DESTINATION_DENIED'),
     mayRun: (transport) => demand(mayRun(policy.current, runnable(transport)), 'UPSTREAM_DENIED'),
     denied(destination) {
       const answer = verdict(destination);

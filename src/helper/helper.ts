@@ -45,6 +45,7 @@ import { ServerResolver, type ResolvedServer } from './serverResolver.ts';
 import { workspacePolicies } from './statePaths.ts';
 import { demandUsableAuth } from './upstreamAuth.ts';
 import { TunnelBook, type BookEntry } from './tunnelBook.ts';
+import { demandCertificate, wantedCertificate } from './tunnelCertificates.ts';
 import { makeUpstream } from './makeUpstream.ts';
 
 /** Tunnels open at the same time in one helper. */
@@ -211,11 +212,14 @@ export class Helper {
     await this.#demandAllowed(dial, server, request.destination);
     const { transport } = await this.#admission.admit(server, request.consent);
     demandUsableAuth(request, transport, this.#grantStore.live(server.id).length > 0);
-    const carrier = await this.#carriers.make(request.destination);
     const entry = await this.#book.take(server, request.destination, request.name);
     let tunnel: RunningTunnel | undefined;
     let minted: { grant?: GrantInfo; token?: string } = {};
     try {
+      const certificate = wantedCertificate(request, entry);
+      await this.#notes.demand('destination', () => demandCertificate(certificate, request.destination, dial));
+      if (certificate !== entry.certificate) await this.#book.keepCertificate(entry.instance, certificate);
+      const carrier = await this.#carriers.make(request.destination, { certificate, dial });
       tunnel = this.#begin(request, { server, transport, entry, carrier, dial });
       // From now on a change of the policy finds it; what changed since it was asked first is seen here.
       await this.#demandAllowed(dial, server, request.destination);

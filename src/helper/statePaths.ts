@@ -25,6 +25,8 @@ export type StatePaths = {
   /** Signs the audit logs; the public half stands beside it. */
   auditKey: { private: string; public: string };
   caFolder: string;
+  /** Accounts at certificate authorities that speak ACME, and what they issued. */
+  acmeFolder: string;
   /** Certificates of the edges this machine is enrolled at. */
   edgesFolder: string;
   runFolder: string;
@@ -88,6 +90,7 @@ export function statePaths(
     auditFolder: path.join(data, 'audit'),
     auditKey: { private: path.join(data, 'audit-key.pem'), public: path.join(data, 'audit-key.pub.pem') },
     caFolder: path.join(data, 'ca'),
+    acmeFolder: path.join(data, 'acme'),
     edgesFolder: path.join(data, 'edges'),
     runFolder,
     edgeData: path.join(data, 'edge'),

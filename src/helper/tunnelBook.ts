@@ -7,10 +7,21 @@ import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { labelProblem, makeLabel } from '../core/hostname.ts';
-import type { Destination } from '../protocol/control.ts';
+import type { Destination, WantedCertificate } from '../protocol/control.ts';
 
 /** Entries kept; the one unused for longest makes room. */
 export const maxEntries = 500;
+
+const certificateSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('acme'),
+    directory: z.url(),
+    agreedToTerms: z.boolean().optional(),
+    email: z.string().optional(),
+    caFile: z.string().optional(),
+  }),
+  z.object({ kind: z.literal('own'), certificateFile: z.string(), keyFile: z.string() }),
+]);
 
 const entrySchema = z.object({
   key: z.string(),
@@ -23,11 +34,13 @@ const entrySchema = z.object({
   holder: z.string().optional(),
   /** A person chose the label: it is taken again only when it is named again. */
   named: z.boolean().optional(),
+  /** Which one was asked for when it was last exposed; the local CA's where absent. */
+  certificate: certificateSchema.optional(),
   usedMs: z.number(),
 });
 const bookSchema = z.object({ version: z.literal(1), tunnels: z.array(entrySchema) });
 
-export type BookEntry = z.infer<typeof entrySchema>;
+export type BookEntry = Omit<z.infer<typeof entrySchema>, 'certificate'> & { certificate?: WantedCertificate };
 
 export type TunnelBookOptions = {
   files: PrivateFiles;
@@ -73,6 +86,7 @@ export class TunnelBook {
         instance: known?.instance ?? randomUUID(),
         ...(known?.port === undefined ? {} : { port: known.port }),
         ...(known?.allowFrom ? { allowFrom: known.allowFrom } : {}),
+        ...(known?.certificate === undefined ? {} : { certificate: known.certificate }),
         ...((known ? known.named : name !== undefined) ? { named: true } : {}),
         holder: this.#options.helperId,
         usedMs: this.#options.clock.now(),
@@ -86,6 +100,17 @@ export class TunnelBook {
   /** Keeps the port that the tunnel got. */
   async keepPort(instance: string, port: number): Promise<void> {
     await this.#change((entries) => entries.map((entry) => (entry.instance === instance ? { ...entry, port } : entry)));
+  }
+
+  /** Keeps what agents see; `undefined` is the local CA's certificate. */
+  async keepCertificate(instance: string, wanted: WantedCertificate | undefined): Promise<void> {
+    await this.#change((entries) =>
+      entries.map((entry) => {
+        const { certificate: _before, ...rest } = entry;
+        if (entry.instance !== instance) return entry;
+        return wanted === undefined ? rest : { ...rest, certificate: wanted };
+      }),
+    );
   }
 
   /** Keeps whose addresses may connect; none means anybody's. */
@@ -143,7 +168,7 @@ export class TunnelBook {
 
 function parse(text: string, path: string): BookEntry[] {
   try {
-    return bookSchema.parse(JSON.parse(text)).tunnels;
+    return bookSchema.parse(JSON.parse(text)).tunnels as BookEntry[]; // JSON has no `undefined`.
   } catch (cause) {
     throw new TunnelError('CONFIG_INVALID', `${path} cannot be read; move it away to start with fresh hostnames`, {
       cause,
