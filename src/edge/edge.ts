@@ -7,11 +7,12 @@ import { Lifetime } from '../core/lifetime.ts';
 import type { Network } from '../core/network.ts';
 import { doorLabels, type Framing } from '../protocol/edge.ts';
 import { openEdgeLink } from '../wire/framings.ts';
+import { renewCertificate } from './certificates.ts';
 import type { Asns } from './asnBook.ts';
 import { ClaimRates } from './claimRates.ts';
-import { renewCertificate } from './certificates.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
+import type { EdgeCluster } from './edgeCluster.ts';
 import { makeEdgeCounters } from './edgeCounters.ts';
 import { drain, type DrainPlan } from './edgeDrain.ts';
 import type { EdgeLog } from './edgeLog.ts';
@@ -46,6 +47,8 @@ export type EdgeOptions = {
   anySni?: string;
   /** How links may be framed, the preferred one first; absent means every way. */
   framings?: readonly Framing[];
+  /** The other nodes, where it is one of several. */
+  cluster?: EdgeCluster;
 };
 
 /** `visitors` are those that are inside now. */
@@ -113,6 +116,7 @@ export class Edge {
       limits,
       clock,
       tellsAsns: options.asns !== undefined,
+      ...(options.cluster ? { sharing: options.cluster.sharing } : {}),
     });
     this.#claimRates = new ClaimRates({ limits, clock, onRefused: () => (counters.overClaimRate += 1) });
     this.#connectorDoor = new ConnectorDoor({
@@ -135,6 +139,10 @@ export class Edge {
       ? new EnrolDoor({ authority: state, clock, handshakeMs: limits.handshakeMs, handler: enrolment })
       : undefined;
     this.#held = new HeldBytes({ limits, clock, onCut: () => (counters.overHeldBytes += 1) });
+    const elsewhere = options.cluster?.attach({
+      limits,
+      onVisitor: (...visitor) => this.#desk.receiveHandedOn(...visitor),
+    });
     this.#desk = new VisitorDesk({
       registry: this.#registry,
       limits,
@@ -142,6 +150,7 @@ export class Edge {
       counters,
       clock,
       ...(options.asns ? { asns: options.asns } : {}),
+      ...(elsewhere ? { elsewhere } : {}),
     });
   }
 
@@ -197,7 +206,7 @@ export class Edge {
   }
 
   async #start(): Promise<void> {
-    const { state, listen, alsoListen, log } = this.#options;
+    const { state, listen, alsoListen, log, cluster } = this.#options;
     this.#lifetime.add(this.#visitors);
     this.#lifetime.add(this.#links);
     this.#lifetime.add(
@@ -207,6 +216,7 @@ export class Edge {
     );
     this.#lifetime.defer(state.onRevoked((connector) => this.#links.end(this.#links.of(connector), 'revoked')));
     this.#lifetime.defer(state.onMoved((label) => this.#disown(label)));
+    this.#lifetime.defer(cluster?.sharing.onLost((lost) => this.#registry.lose(lost)) ?? (() => {}));
     this.#lifetime.defer(() => this.#review?.cancel());
     this.#reviewLater();
     this.#port = await this.#visitors.listen(listen);
@@ -214,12 +224,14 @@ export class Edge {
       // Without it everything works by the first address.
       await this.#visitors.listen({ host, port: this.#port }).catch(() => {});
     }
+    if (cluster) this.#lifetime.add(await cluster.announce(this.#port));
   }
 
   #receive({ socket, from, serverName }: Visitor): void {
-    const { domain, anySni } = this.#options;
+    const { domain, anySni, cluster } = this.#options;
     if (serverName === `${doorLabels.connect}.${domain}`) return this.#connectorDoor.accept(socket);
     if (serverName === `${doorLabels.enroll}.${domain}` && this.#enrolDoor) return this.#enrolDoor.accept(socket);
+    if (cluster && serverName === cluster.nodeDoor) return cluster.acceptNode(socket);
     this.#desk.receive(socket, anySni ?? serverName ?? '', from);
   }
 
@@ -236,7 +248,8 @@ export class Edge {
       const { hostname } = route;
       this.#desk.judgeAgain(route);
       log.info('route-served', `${hostname} is served by connector ${connector}`, { hostname, connector });
-      return { hostname, port: this.#port };
+      const nodes = this.#options.cluster?.nodes() ?? [];
+      return { hostname, port: this.#port, ...(nodes.length > 0 ? { nodes } : {}) };
     });
     session.control.handle('route/release', (wanted) => {
       this.#registry.release(link, wanted);

@@ -5,6 +5,8 @@ export type EdgeCounters = {
   connections: number;
   /** Visitors handed to a connector. */
   visitors: number;
+  /** Of these, the ones that came in here for a name that another node serves. */
+  handedOn: number;
   /** Closed: over a cap of connections, per address or in total. */
   overConnectionCap: number;
   /** Closed: too many new connections of one address. */
@@ -43,6 +45,7 @@ export function makeEdgeCounters(): EdgeCounters {
   return {
     connections: 0,
     visitors: 0,
+    handedOn: 0,
     overConnectionCap: 0,
     overAddressRate: 0,
     overHalfOpen: 0,

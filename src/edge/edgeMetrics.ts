@@ -29,6 +29,7 @@ export type Metrics = { readonly contentType: string; print(): Promise<string> }
 const own = {
   connections: ['connections', 'Connections accepted by the system.'],
   visitors: ['visitors', 'Visitors handed to a connector.'],
+  handedOn: ['handed_on', 'Visitors handed to another node.'],
   connectorsRefused: ['connectors_refused', 'Connections turned away at the connectors’ door.'],
   balancerChecks: ['balancer_checks', 'Times a load balancer looked whether somebody is there.'],
 } as const satisfies Partial<Record<keyof EdgeCounters, readonly [string, string]>>;

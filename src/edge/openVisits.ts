@@ -1,11 +1,14 @@
 // Who is inside now, by route and by connector: so that no route takes all of an edge, and that a change of whom a route
 // lets in holds for those who came before it, too.
-import type { Socket } from 'node:net';
 import type { EdgeLimits } from './edgeLimits.ts';
+import type { VisitorEnd } from './elsewhere.ts';
 import type { Route } from './routeRegistry.ts';
 
+/** A route of this node's or of another. */
+type Wanted = Pick<Route, 'hostname' | 'connector'>;
+
 /** `address` is without a port. */
-type Visit = { socket: Socket; address: string };
+type Visit = { socket: VisitorEnd; address: string };
 
 export class OpenVisits {
   readonly #limits: Pick<EdgeLimits, 'maxVisitorsPerRoute' | 'maxVisitorsPerConnector'>;
@@ -18,7 +21,7 @@ export class OpenVisits {
     this.#limits = limits;
   }
 
-  hasRoom({ hostname, connector }: Route): boolean {
+  hasRoom({ hostname, connector }: Wanted): boolean {
     const { maxVisitorsPerRoute, maxVisitorsPerConnector } = this.#limits;
     const here = this.#ofRoute.get(hostname)?.size ?? 0;
     return here < maxVisitorsPerRoute && (this.#ofConnector.get(connector) ?? 0) < maxVisitorsPerConnector;
@@ -42,7 +45,7 @@ export class OpenVisits {
   }
 
   /** Until its socket closes. */
-  add({ hostname, connector }: Route, socket: Socket, address: string): void {
+  add({ hostname, connector }: Wanted, socket: VisitorEnd, address: string): void {
     const visit = { socket, address };
     const visits = this.#ofRoute.get(hostname) ?? new Set();
     this.#ofRoute.set(hostname, visits.add(visit));
@@ -59,8 +62,10 @@ export class OpenVisits {
   }
 
   /** Cuts off those that may not stay; says how many. */
-  judge({ hostname }: Route, mayStay: (address: string) => boolean): number {
-    const leaving = [...(this.#ofRoute.get(hostname) ?? [])].filter(({ address }) => !mayStay(address));
+  judge({ hostname }: Wanted, mayStay: (address: string) => boolean): number {
+    const leaving = [...(this.#ofRoute.get(hostname) ?? [])].filter(
+      ({ socket, address }) => !socket.destroyed && !mayStay(address),
+    );
     for (const { socket } of leaving) socket.destroy();
     return leaving.length;
   }

@@ -1,16 +1,17 @@
 // Which links serve which hostname, and who may say so. A name belongs to the connector that first claimed it; among
 // that connector's tunnels it belongs to the one instance that is up, and of that to its newest run, all of whose links
 // share it. Nobody is ever pushed off a name by a stranger.
-import type { Admission } from '../core/admission.ts';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { labelProblem } from '../core/hostname.ts';
+import type { Admission } from '../core/admission.ts';
 import type { RouteClaim } from '../protocol/edge.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
 import { FreshVisitors } from './freshVisitors.ts';
 import type { Link } from './links.ts';
 import { readClaim } from './readClaim.ts';
+import type { RouteSharing } from './routeSharing.ts';
 
 export type Route = {
   hostname: string;
@@ -32,6 +33,8 @@ export type RouteRegistryOptions = {
   clock: Clock;
   /** Whether claims may name autonomous systems. */
   tellsAsns: boolean;
+  /** Where the edge has other nodes. */
+  sharing?: RouteSharing;
 };
 
 export class RouteRegistry {
@@ -52,21 +55,25 @@ export class RouteRegistry {
 
   /** Throws `USAGE`, `ROUTE_DENIED`, `ROUTE_BUSY`, `LIMIT`, or `CLOSED` when the link ended meanwhile. */
   async claim(link: Link, wanted: unknown): Promise<Route> {
-    const { authority, domain, limits } = this.#options;
+    const { authority, domain, limits, sharing } = this.#options;
     const claim = readClaim(wanted, this.#options);
     const held = this.list().filter((route) => route.links.has(link) && route.label !== claim.label);
     if (held.length >= limits.maxRoutesPerSession) {
       throw new TunnelError('LIMIT', `one link serves at most ${limits.maxRoutesPerSession} names`);
     }
-    await authority.claimLabel(claim.label, link.connector);
+    const hostname = `${claim.label}.${domain}`;
+    if (sharing) {
+      // First, or the other nodes would let go for a claim that is refused here.
+      checkTakeover(this.#routes.get(hostname), link, claim);
+      await sharing.claim(claim, link.connector);
+    } else await authority.claimLabel(claim.label, link.connector);
     if (link.session.closed) throw new TunnelError('CLOSED', 'the link ended before the name was claimed');
     if (authority.ownerOf(claim.label) !== link.connector) {
       throw new TunnelError('ROUTE_DENIED', `the name ${claim.label} was given to another machine meanwhile`);
     }
 
-    const hostname = `${claim.label}.${domain}`;
     const present = this.#routes.get(hostname);
-    if (present) checkTakeover(present, link, claim);
+    checkTakeover(present, link, claim);
     const route = present?.run === claim.run ? present : this.#make(hostname, link, claim);
     if (!route.links.has(link) && route.links.size >= limits.maxLinksPerRoute) {
       throw new TunnelError('LIMIT', `a name is served by at most ${limits.maxLinksPerRoute} links`);
@@ -75,6 +82,7 @@ export class RouteRegistry {
     route.links.add(link);
     route.admission = claim.admission;
     this.#routes.set(hostname, route);
+    await sharing?.publish(route);
     return route;
   }
 
@@ -91,7 +99,16 @@ export class RouteRegistry {
     const { authority, domain } = this.#options;
     const route = this.#routes.get(`${label}.${domain}`);
     if (!route || authority.ownerOf(label) === route.connector) return undefined;
-    this.#routes.delete(route.hostname);
+    this.#remove(route);
+    return route;
+  }
+
+  /** The run has the name no longer: what served it, and heard so. */
+  lose({ label, run }: { label: string; run: string }): Route | undefined {
+    const route = this.#routes.get(`${label}.${this.#options.domain}`);
+    if (route?.run !== run) return undefined;
+    giveUp(route);
+    this.#remove(route);
     return route;
   }
 
@@ -102,7 +119,12 @@ export class RouteRegistry {
 
   #leave(route: Route, link: Link): void {
     route.links.delete(link);
-    if (route.links.size === 0 && this.#routes.get(route.hostname) === route) this.#routes.delete(route.hostname);
+    if (route.links.size === 0 && this.#routes.get(route.hostname) === route) this.#remove(route);
+  }
+
+  #remove({ hostname, label, run }: Route): void {
+    this.#routes.delete(hostname);
+    this.#options.sharing?.withdraw(label, run);
   }
 
   #make(hostname: string, { connector }: Link, { label, instance, run, admission }: RouteClaim): Route {
@@ -122,7 +144,8 @@ export class RouteRegistry {
 }
 
 /** Whether the link may serve a name that is served already. */
-function checkTakeover(present: Route, link: Link, { label, instance }: RouteClaim): void {
+function checkTakeover(present: Route | undefined, link: Link, { label, instance }: RouteClaim): void {
+  if (!present) return;
   if (present.connector !== link.connector) {
     throw new TunnelError('ROUTE_DENIED', `the name ${label} belongs to another machine: choose another name`);
   }
@@ -133,7 +156,7 @@ function checkTakeover(present: Route, link: Link, { label, instance }: RouteCla
 }
 
 /** What is left of an earlier run hears that it lost the name; a link that goes on to serve it does not. */
-function giveUp(present: Route, next: Link): void {
+function giveUp(present: Route, next?: Link): void {
   for (const link of present.links) {
     if (link === next) continue;
     link.session.control.notify('route/lost', {

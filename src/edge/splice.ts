@@ -1,10 +1,10 @@
 // A visitor's socket and its stream to the connector, joined: bytes pass both ways no faster than the slower side
 // takes them, and each side's end passes on its own. The stream is never reset, whatever the visitor does.
-import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import type { VisitorStream } from '../wire/link.ts';
 import type { EdgeCounters } from './edgeCounters.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
+import type { VisitorEnd } from './elsewhere.ts';
 import type { HeldBytes, Slow } from './heldBytes.ts';
 
 /** A connection of which one direction has ended may be silent for so long in the other. */
@@ -22,7 +22,7 @@ export type SpliceOptions = {
   counters: Pick<EdgeCounters, 'idle' | 'overLifetime'>;
 };
 
-export function splice(socket: Socket, stream: VisitorStream, options: SpliceOptions): void {
+export function splice(socket: VisitorEnd, stream: VisitorStream, options: SpliceOptions): void {
   const { clock, held, tenant, limits, counters } = options;
   const slow: Slow = {
     tenant,
@@ -73,7 +73,7 @@ export function splice(socket: Socket, stream: VisitorStream, options: SpliceOpt
 }
 
 /** It must not look like an end. */
-function cutOff(socket: Socket): void {
+function cutOff(socket: VisitorEnd): void {
   // A reset while the end is on its way fails and leaves the socket open for ever.
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();

@@ -1,6 +1,5 @@
 // From a visitor who asked for a name to one of the links that serve it: who may not come in, or finds nobody, is closed
 // without a word and counted.
-import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
@@ -8,6 +7,7 @@ import { admits } from './admits.ts';
 import type { Asns } from './asnBook.ts';
 import type { EdgeCounters } from './edgeCounters.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
+import type { Elsewhere, FarRoute, VisitorEnd } from './elsewhere.ts';
 import type { HeldBytes } from './heldBytes.ts';
 import type { Link } from './links.ts';
 import { OpenVisits } from './openVisits.ts';
@@ -21,6 +21,8 @@ export type VisitorDeskOptions = {
   counters: EdgeCounters;
   clock: Clock;
   asns?: Asns;
+  /** Where the edge has other nodes. */
+  elsewhere?: Elsewhere;
 };
 
 export class VisitorDesk {
@@ -33,15 +35,24 @@ export class VisitorDesk {
   }
 
   /** `socket` is paused, with everything it sent still to be read. */
-  receive(socket: Socket, hostname: string, from: HostPort): void {
-    const { registry, asns } = this.#options;
+  receive(socket: VisitorEnd, hostname: string, from: HostPort): void {
+    const { registry, elsewhere } = this.#options;
     const route = registry.find(hostname);
-    if (!route) return this.#turnAway(socket, 'noRoute');
-    // First of all: who may not come in must not use up what others are let in by.
-    if (!admits(route.admission, from.host, asns)) return this.#turnAway(socket, 'notAdmitted');
-    if (!this.#open.hasRoom(route)) return this.#turnAway(socket, 'overVisitorCap');
-    if (!route.fresh.take()) return this.#turnAway(socket, 'overVisitorRate');
-    this.#pass(socket, route, from);
+    if (route) return this.#receiveFor(route, socket, from);
+    const far = elsewhere?.find(hostname);
+    if (!far || !elsewhere) return this.#turnAway(socket, 'noRoute');
+    if (this.#mayEnter(socket, far, from)) void this.#handOn(socket, far, elsewhere, from);
+  }
+
+  /** One that another node hands on: it is for a route of this node, or for nobody. */
+  receiveHandedOn(visitor: VisitorEnd, hostname: string, from: HostPort): void {
+    const route = this.#options.registry.find(hostname);
+    if (!route) return this.#turnAway(visitor, 'noRoute');
+    this.#receiveFor(route, visitor, from);
+  }
+
+  #receiveFor(route: Route, visitor: VisitorEnd, from: HostPort): void {
+    if (this.#mayEnter(visitor, route, from)) this.#pass(visitor, route, from);
   }
 
   /** Visitors of a name that are inside now. */
@@ -59,7 +70,27 @@ export class VisitorDesk {
     counters.notAdmitted += this.#open.judge(route, (address) => admits(route.admission, address, asns));
   }
 
-  #pass(socket: Socket, route: Route, from: HostPort): void {
+  #mayEnter(socket: VisitorEnd, route: Route | FarRoute, from: HostPort): boolean {
+    // First of all: who may not come in must not use up what others are let in by.
+    if (!admits(route.admission, from.host, this.#options.asns)) this.#turnAway(socket, 'notAdmitted');
+    else if (!this.#open.hasRoom(route)) this.#turnAway(socket, 'overVisitorCap');
+    else if (!route.fresh.take()) this.#turnAway(socket, 'overVisitorRate');
+    else return true;
+    return false;
+  }
+
+  async #handOn(socket: VisitorEnd, route: FarRoute, elsewhere: Elsewhere, from: HostPort): Promise<void> {
+    const { clock, held, counters, limits } = this.#options;
+    this.#open.add(route, socket, from.host);
+    const stream = await elsewhere.open(socket, route, formatHostPort(from));
+    if (!stream) return this.#turnAway(socket, 'noRoute');
+    counters.visitors += 1;
+    counters.handedOn += 1;
+    splice(socket, stream, { clock, held, tenant: route.connector, limits, counters });
+    stream.resume();
+  }
+
+  #pass(socket: VisitorEnd, route: Route, from: HostPort): void {
     const { clock, held, counters, limits } = this.#options;
     const link = idlest(route.links);
     if (!link) return this.#turnAway(socket, 'noRoute');
@@ -75,7 +106,7 @@ export class VisitorDesk {
     }
   }
 
-  #turnAway(socket: Socket, counter: keyof EdgeCounters): void {
+  #turnAway(socket: VisitorEnd, counter: keyof EdgeCounters): void {
     this.#options.counters[counter] += 1;
     socket.destroy();
   }

@@ -2,7 +2,7 @@
 // that they share, by the same rules as an edge alone. Certificate authority and door key never leave the nodes' folders.
 import { randomBytes } from 'node:crypto';
 import type { Authority } from '../../certs/authority.ts';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock, TimerHandle } from '../../core/clock.ts';
 import { Emitter, type Unsubscribe } from '../../core/emitter.ts';
 import { TunnelError } from '../../core/errors.ts';
 import type { Closable } from '../../core/lifetime.ts';
@@ -11,7 +11,7 @@ import type { EdgeStore } from '../edgeAuthority.ts';
 import type { Claim, ConnectorRecord, TokenRecord } from '../edgeRecords.ts';
 import { isEnrolmentToken, tokenDigest } from '../enrolmentToken.ts';
 import { claimed, isAlive, isStale, releasable, transferred } from '../labelRules.ts';
-import type { ServerCertificate, ServerIdentity } from '../serverIdentity.ts';
+import { reloadMs, type ServerCertificate, type ServerIdentity } from '../serverIdentity.ts';
 import {
   checkEnrollable,
   checkSpendable,
@@ -200,8 +200,30 @@ export class ClusterState implements EdgeStore {
   /** What other nodes change arrives by itself. */
   async refresh(): Promise<void> {}
 
-  watch(): Closable {
-    return { close() {} };
+  /** Reads a brought certificate again now and then. */
+  watch(onProblem: (error: unknown) => void): Closable {
+    const { clock } = this.#options;
+    let closed = false;
+    const later = (): TimerHandle =>
+      clock.after(reloadMs, () => {
+        void this.reloadServer()
+          .catch(onProblem)
+          .finally(() => {
+            if (!closed) timer = later();
+          });
+      });
+    let timer = later();
+    return {
+      close() {
+        closed = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  /** True when another certificate is shown from now on. */
+  reloadServer(): Promise<boolean> {
+    return this.#options.server.reload();
   }
 
   /** A claim whose store was lost stands until it was written back; one of a revoked connector does not. */

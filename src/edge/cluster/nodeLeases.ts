@@ -10,7 +10,14 @@ export const heartbeatMs = 1_000;
 /** Three heartbeats may be lost. */
 export const leaseMs = 4_000;
 
-export type NodeLeasesOptions = { records: Records; clock: Clock; self: NodeRecord };
+export type NodeLeasesOptions = {
+  records: Records;
+  clock: Clock;
+  /** This node's. */
+  id: string;
+  /** What it says of itself, at the port it listens on. */
+  self: (port: number) => NodeRecord;
+};
 
 export class NodeLeases {
   readonly #options: NodeLeasesOptions;
@@ -21,14 +28,14 @@ export class NodeLeases {
 
   constructor(options: NodeLeasesOptions) {
     this.#options = options;
-    const { records, self } = options;
+    const { records, id: own } = options;
     records.on('node', ({ id, now }) => {
-      if (id === self.id) return;
+      if (id === own) return;
       if (now) this.#renew(now);
       else this.#end(id);
     });
     records.onState((isThere) => (isThere ? this.#thaw() : this.#freeze()));
-    for (const node of records.all('node')) if (node.id !== self.id) this.#renew(node);
+    for (const node of records.all('node')) if (node.id !== own) this.#renew(node);
   }
 
   /** A node's lease has ended, or it said that it stops. */
@@ -48,10 +55,11 @@ export class NodeLeases {
   }
 
   /** Begins to tell the others of this node; resolves when they can know. Throws `CLOSED`. */
-  async start(): Promise<void> {
-    const { records, self } = this.#options;
-    await records.put('node', self.id, self);
-    this.#beatLater();
+  async start(port: number): Promise<void> {
+    const { records, id, self } = this.#options;
+    const said = self(port);
+    await records.put('node', id, said);
+    this.#beatLater(said);
   }
 
   /** Tells the others, where that is possible. */
@@ -59,18 +67,18 @@ export class NodeLeases {
     this.#isClosed = true;
     this.#heartbeat?.cancel();
     this.#freeze();
-    const { records, self } = this.#options;
+    const { records, id } = this.#options;
     if (records.problem !== undefined) return;
-    await records.change('node', self.id, () => undefined).catch(() => {}); // Its lease ends by itself.
+    await records.change('node', id, () => undefined).catch(() => {}); // Its lease ends by itself.
   }
 
-  #beatLater(): void {
-    const { records, clock, self } = this.#options;
+  #beatLater(said: NodeRecord): void {
+    const { records, clock, id } = this.#options;
     this.#heartbeat = clock.after(heartbeatMs, () => {
       if (this.#isClosed) return;
-      this.#beatLater();
+      this.#beatLater(said);
       // What fails is told by the registry's own state.
-      if (records.problem === undefined) records.put('node', self.id, self).catch(() => {});
+      if (records.problem === undefined) records.put('node', id, said).catch(() => {});
     });
   }
 

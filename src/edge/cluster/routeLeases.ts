@@ -94,6 +94,11 @@ export class RouteLeases implements RouteSharing {
     return current.length > 0 ? current : routes;
   }
 
+  /** What was let go is told, or cannot be. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#writing.values());
+  }
+
   /** All that the others serve, as this node sees it. */
   others(): RouteRecord[] {
     return [...this.#others.keys()].flatMap((label) => this.find(label));
