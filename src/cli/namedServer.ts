@@ -2,6 +2,7 @@
 import { TunnelError } from '../core/errors.ts';
 import { serversNamed } from '../discovery/namedServers.ts';
 import type { OpenTunnel } from '../protocol/control.ts';
+import { answerInputs } from './answerInputs.ts';
 import type { CommandContext } from './command.ts';
 import type { HelperPeer } from './ownHelper.ts';
 import { definedTwice } from './serverNames.ts';
@@ -42,11 +43,12 @@ export async function namedServer(
       `no server “${name}” is defined in ${context.folder}; “mcp-tunnel servers” lists them`,
     );
   if (found.length > 1) throw definedTwice(name ?? '', found);
-  const { id, problem, source } = found[0]!;
-  if (problem !== undefined) {
+  const [server] = found;
+  const { id, problem, needs, source } = server!;
+  if (needs) await answerInputs(context, peer, server!);
+  else if (problem !== undefined) {
     const data = source.file === undefined ? {} : { file: source.file, line: source.line ?? 1 };
-    const way = problem.startsWith('needs input') ? '; write its value there, or the whole command behind “--”' : '';
-    throw new TunnelError('CONFIG_INVALID', `“${name}” cannot be exposed: ${problem}${way}`, { data });
+    throw new TunnelError('CONFIG_INVALID', `“${name}” cannot be exposed: ${problem}`, { data });
   }
   // Named on the command line: that is the agreement to run it as it is declared now.
   const { plan } = await peer.request('servers/plan', { id, folders });

@@ -6,6 +6,7 @@ import { TunnelError } from '../core/errors.ts';
 import { discover } from '../discovery/discover.ts';
 import { runningServers } from '../discovery/listeners/runningServers.ts';
 import { homeOf } from '../discovery/places.ts';
+import { EditedCommands } from '../helper/editedCommands.ts';
 import type { DiscoveredServer, DiscoveryProblem, ServerTransport } from '../core/server.ts';
 import type { CommandContext } from './command.ts';
 
@@ -20,7 +21,9 @@ export async function servers(
   const folder = resolve(context.folder, dir ?? '.');
   await demandFolder(folder);
   const from = { folder, home: homeOf(env) };
-  const list = await discover([folder], env);
+  const found = await discover([folder], env);
+  const edited = new EditedCommands(context.files, context.paths.editedCommands);
+  const list = { ...found, servers: await edited.applyTo(found.servers) };
   const wantsScan = scan === true || scanPort.length > 0;
   const running = wantsScan ? await runningServers({ folders: scan ? [folder] : [], ports: scanPort }, signal) : [];
 
@@ -54,9 +57,16 @@ export async function servers(
     );
   }
   const unready = list.servers.filter((server) => server.problem !== undefined);
-  if (unready.length + list.problems.length > 0) output.line();
+  const flagged = list.servers.some(({ secrets }) => secrets);
+  if (flagged || unready.length + list.problems.length > 0) output.line();
   for (const server of unready) {
     output.line({ text: `${server.name}: `, style: 'yellow' }, server.problem ?? '', ` (${place(server, from)})`);
+  }
+  for (const { name, secrets, ...server } of list.servers) {
+    if (!secrets) continue;
+    const kept = secrets.committed ? 'git keeps this file, and it contains' : 'its file contains';
+    const what = `${kept} what looks like a secret: ${secrets.where.join(', ')}`;
+    output.line({ text: `${name}: `, style: 'yellow' }, what, ` (${place({ name, ...server }, from)})`);
   }
   for (const problem of list.problems) {
     output.line({ text: `${where(problem, from)}: `, style: 'red' }, problem.message);

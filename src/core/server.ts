@@ -53,8 +53,8 @@ export type DiscoveredServer = {
   /** Other files that declare the very same server. */
   alsoIn?: ServerSource[];
   transport: ServerTransport;
-  /** No file declares it: it is developed here, and its command is our guess. */
-  guess?: { reason: string; confidence: 'high' | 'medium' | 'low' };
+  /** No file declares it: it is developed here, and its command is our guess, or (`edited`) what a person wrote in its place. */
+  guess?: { reason: string; confidence: 'high' | 'medium' | 'low'; edited?: true };
   /** It listens already. */
   running?: { pid: number; era: 'legacy' | 'modern' | 'sse'; cwd?: string; command?: string; needsAuth?: true };
   /** Something that keeps it from being exposed as it is (an unresolved `${input:key}`, `disabled`). */

@@ -30,6 +30,7 @@ import { auditVerdicts } from './auditVerdicts.ts';
 import { CarrierFactory } from './carrierFactory.ts';
 import { chainLocks } from './chainLocks.ts';
 import { Consents } from './consents.ts';
+import { EditedCommands } from './editedCommands.ts';
 import { makeDialCheck, type DialCheck } from './dialCheck.ts';
 import type { HelperOptions } from './helperOptions.ts';
 import { KnownSecrets } from './knownSecrets.ts';
@@ -167,6 +168,7 @@ export class Helper {
     this.servers = new ServerResolver({
       env: options.env,
       consents: new Consents(files, paths.consents),
+      commands: new EditedCommands(files, paths.editedCommands),
       trusted: options.trusted,
     });
     const { servers } = this;

@@ -60,7 +60,8 @@ export class ServerResolver {
   /** Throws `NOT_FOUND`, or `USAGE` for a server whose file says how it is started. */
   async editCommand(id: string, folders: string[], command?: { command: string; args: string[] }): Promise<void> {
     const server = await this.#find(id, folders);
-    if (!server.guess) throw new TunnelError('USAGE', `the command of “${server.name}” stands in its file: change it there`);
+    if (!server.guess)
+      throw new TunnelError('USAGE', `the command of “${server.name}” stands in its file: change it there`);
     await this.#options.commands.set(id, command);
   }
 

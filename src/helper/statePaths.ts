@@ -19,6 +19,8 @@ export type StatePaths = {
   oauth: string;
   tunnels: string;
   consents: string;
+  /** Commands that stand in place of guesses. */
+  editedCommands: string;
   /** What servers offered when they were looked at. */
   previews: string;
   auditFolder: string;
@@ -86,6 +88,7 @@ export function statePaths(
     oauth: path.join(data, 'oauth.json'),
     tunnels: path.join(data, 'tunnels.json'),
     consents: path.join(data, 'consents.json'),
+    editedCommands: path.join(data, 'commands.json'),
     previews: path.join(data, 'previews.json'),
     auditFolder: path.join(data, 'audit'),
     auditKey: { private: path.join(data, 'audit-key.pem'), public: path.join(data, 'audit-key.pub.pem') },

@@ -2,7 +2,14 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { everything, exposeEverything, runCommand, startCommand, type Ready } from '../support/command.ts';
+import {
+  everything,
+  everythingPath,
+  exposeEverything,
+  runCommand,
+  startCommand,
+  type Ready,
+} from '../support/command.ts';
 import { connectSdkAgent, post } from '../support/sdkAgent.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
@@ -103,6 +110,25 @@ describe('expose', () => {
     expect(tools.map((tool) => tool.name).toSorted()).toEqual(['echo', 'get-structured-content', 'get-sum']);
     await expect(client.callTool({ name: 'get-env', arguments: {} })).rejects.toMatchObject({ code: -32010 });
     await expect(client.listPrompts()).rejects.toMatchObject({ code: -32010 });
+  });
+
+  it('takes what a server’s file asks for from the environment, and says what is missing without a terminal', async () => {
+    const home = await temporaryFolder();
+    const inputs = [{ type: 'promptString', id: 'which-one', password: true }];
+    const args = [everythingPath, '${input:which-one}'];
+    await mkdir(join(home, '.vscode'));
+    await writeFile(
+      join(home, '.vscode', 'mcp.json'),
+      JSON.stringify({ inputs, servers: { asking: { command: process.execPath, args } } }),
+    );
+    const missing = await runCommand(['expose', 'asking', '--json'], { home });
+    expect(missing.code).toBe(2);
+    expect(missing.lines.at(-1)).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(missing.stderr).toContain('set MCP_TUNNEL_INPUT_WHICH_ONE');
+    const env = { MCP_TUNNEL_INPUT_WHICH_ONE: 'stdio' };
+    const command = startCommand(['expose', 'asking', '--json'], { home, env });
+    const { client } = await connectSdkAgent((await command.line('ready')) as unknown as Ready);
+    expect((await client.listTools()).tools.length).toBeGreaterThan(5);
   });
 
   it('writes the token to a private file instead of printing it', async () => {

@@ -46,6 +46,16 @@ describe('mcp-tunnel servers', () => {
     expect(human.out).toContain('.mcp.json:5:3: a value is expected here');
   });
 
+  it('says which files hold secrets in plain text, and never which', async () => {
+    const secret = 'kJ8s7Hq2Lm4Np6Qr9St1Uv3W';
+    await world.put('.mcp.json', { mcpServers: { open: { command: 'x', env: { API_KEY: secret } } } });
+    const { events, out } = await world.run(['servers', '--json']);
+    expect(events[0]).toMatchObject({ name: 'open', secrets: { where: ['env API_KEY'], committed: false } });
+    const human = await world.run(['servers']);
+    expect(human.out).toContain('open: its file contains what looks like a secret: env API_KEY (.mcp.json:1)');
+    expect(out + human.out).not.toContain(secret);
+  });
+
   it('prints no value of env or headers, and nothing that acts on a terminal', async () => {
     await world.put('.mcp.json', {
       mcpServers: {

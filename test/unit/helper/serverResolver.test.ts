@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TunnelError } from '../../../src/core/errors.ts';
 import { Consents } from '../../../src/helper/consents.ts';
+import { EditedCommands } from '../../../src/helper/editedCommands.ts';
 import { ServerResolver } from '../../../src/helper/serverResolver.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
 import { temporaryFolder } from '../../support/temporaryFolder.ts';
@@ -31,6 +32,7 @@ async function workspace({ trusted = true } = {}) {
   const resolver = new ServerResolver({
     env: { PATH: `${folder}:${earlier}:${bin}` },
     consents: new Consents(new MemoryFiles(), '/consents.json'),
+    commands: new EditedCommands(new MemoryFiles(), '/commands.json'),
     trusted,
   });
   const [found] = (await resolver.list([folder])).servers;
@@ -174,5 +176,39 @@ describe('a server that is given whole', () => {
     expect(first.id).toBe(second.id);
     expect(first.id).not.toBe(other.id);
     expect(await resolver.requireConsent(first, undefined)).toEqual({ transport });
+  });
+});
+
+describe('a server whose file asks for something', () => {
+  it('runs with the answers, and is asked about again when they change', async () => {
+    const { folder, resolver, program } = await workspace();
+    const file = join(folder, '.vscode', 'mcp.json');
+    const inputs = [{ type: 'promptString', id: 'key', password: true }];
+    const server = { command: 'server', env: { KEY: '${input:key}' } };
+    await writeFile(file, JSON.stringify({ inputs, servers: { it: server } }));
+    const found = async () => (await resolver.list([folder])).servers[0]!;
+    expect((await found()).needs).toEqual([{ id: 'key', password: true }]);
+    const { id } = await found();
+    const resolved = () => resolver.resolve({ id, folders: [folder] });
+    expect((await refused(resolved())).code).toBe('CONFIG_INVALID');
+
+    resolver.answer(file, [{ id: 'key', value: 'hunter2', password: true }]);
+    expect(await found()).not.toHaveProperty('problem');
+    expect(await resolved()).toMatchObject({ transport: { command: 'server', env: { KEY: 'hunter2' } } });
+    expect(resolver.secretAnswers()).toEqual(['hunter2']);
+    const { plan } = await resolver.plan(id, [folder]);
+    expect(plan.command).toBe(program);
+    expect(JSON.stringify(plan)).not.toContain('hunter2');
+    await resolver.requireConsent(await resolved(), plan.hash);
+    expect((await resolver.plan(id, [folder])).agreed).toBe(true);
+
+    resolver.answer(file, [{ id: 'key', value: 'another', password: true }]);
+    expect((await resolver.plan(id, [folder])).agreed).toBe(false);
+  });
+
+  it('has no command that a person could edit where its file declares one', async () => {
+    const { resolver, id, folder } = await workspace();
+    const error = await refused(resolver.editCommand(id, [folder], { command: 'other', args: [] }));
+    expect(error.code).toBe('USAGE');
   });
 });
