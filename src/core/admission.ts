@@ -112,7 +112,7 @@ function prefixesOf(text: string): string[] {
 }
 
 function linesOf(text: string): string[] {
-  return text.split('\n').flatMap((line) => {
+  return text.split(/\r?\n/).flatMap((line) => {
     const entry = line.replace(/#.*$/, '').trim();
     return entry === '' ? [] : [entry];
   });
