@@ -46,7 +46,7 @@ export function splice(socket: VisitorEnd, stream: VisitorStream, options: Splic
   for (const side of [socket, stream]) side.once('end', () => socket.setTimeout(halfClosedIdleMs));
   socket.once('timeout', () => {
     counters.idle += 1;
-    socket.destroy();
+    cutOff(socket);
   });
   const lifetime = clock.after(limits.lifetimeMs, () => {
     counters.overLifetime += 1;
