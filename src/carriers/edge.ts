@@ -2,8 +2,10 @@
 import type { Authority } from '../certs/authority.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
+import type { Closable } from '../core/lifetime.ts';
 import type { DialOptions } from '../tunnel/dialEdge.ts';
 import type { EdgeIdentity } from '../tunnel/edgeIdentity.ts';
+import type { IdentityRenewalOptions } from '../tunnel/identityRenewal.ts';
 import type { Carrier, MayDial } from './carrier.ts';
 import type { InnerCertificate } from './innerCertificate.ts';
 import { LocalCertificate } from './localCertificate.ts';
@@ -26,6 +28,8 @@ export type EdgeCarrierOptions = {
   caFile: string;
   /** What agents see in place of the local CA's certificate, which it may fall back to. */
   certificate?: MakeCertificate;
+  /** Keeps the machine's certificate for the edge young over the tunnel's links. */
+  renewal?: (over: Pick<IdentityRenewalOptions, 'ask' | 'log'>) => Closable;
   /** Links to hold; `linksPerTunnel` where absent. */
   links?: number;
   clock: Clock;
@@ -53,6 +57,8 @@ export function edgeCarrier(edge: EdgeCarrierOptions): Carrier {
         random,
       });
       await tunnel.start(signal);
+      const { log } = options;
+      if (edge.renewal) tunnel.keep(edge.renewal({ ask: tunnel.renewCertificate, log }));
       return tunnel.shownAs({ hostname, url: `https://${hostname}${port === 443 ? '' : `:${port}`}/mcp`, caFile });
     },
   };

@@ -1,7 +1,7 @@
 // What the embedded and the remote edge have in common: a connector that keeps the link up, and agents' TLS that ends
 // in this process. The edge in between reads names only.
 import type { Clock, Random } from '../core/clock.ts';
-import { Lifetime } from '../core/lifetime.ts';
+import { Lifetime, type Closable } from '../core/lifetime.ts';
 import { certificateTools } from '../certs/certificateTools.ts';
 import { Connector } from '../tunnel/connector.ts';
 import { dialEdge, type DialOptions } from '../tunnel/dialEdge.ts';
@@ -86,6 +86,15 @@ export class RelayedTunnel {
 
   get state(): CarrierState {
     return this.#connector.state;
+  }
+
+  /** Over the links that are up. */
+  readonly renewCertificate: Connector['renewCertificate'] = (csr, signal) =>
+    this.#connector.renewCertificate(csr, signal);
+
+  /** Closes it before the tunnel. */
+  keep(closable: Closable): void {
+    this.#lifetime.add(closable);
   }
 
   /** As an open carrier; closing it closes `alsoClose` after this tunnel. */

@@ -11,7 +11,8 @@ import { isPermitted, nameConstraints, type PermittedNames } from './nameConstra
 import { hostName, type AltName } from './subjectAltName.ts';
 import { clockSkewMs, extensionOf, signCertificate } from './x509.ts';
 
-const authorityFile = 'authority.pem';
+/** In the folder it is kept in: key and certificate. */
+export const authorityFile = 'authority.pem';
 const authorityYears = 10;
 
 const dayMs = 86_400_000;
@@ -84,7 +85,8 @@ export class Authority {
   ): string {
     const now = this.#clock.now();
     const notAfterMs = Math.min(now + days * dayMs, Date.parse(this.certificate.validTo));
-    const validity = { notBeforeMs: now - clockSkewMs, notAfterMs };
+    // A tenth at most of what lives for minutes: who renews at two thirds counts from the beginning.
+    const validity = { notBeforeMs: now - Math.min(clockSkewMs, (days * dayMs) / 10), notAfterMs };
     return signCertificate(
       { kind, commonName, names, publicKey, issuer: this.certificate, ...validity },
       this.#key.privateKey,

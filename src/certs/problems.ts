@@ -4,7 +4,8 @@ import type { X509Certificate } from 'node:crypto';
 import { systemCode, TunnelError, type ErrorCode } from '../core/errors.ts';
 import { pinOf } from './pin.ts';
 
-type Problem = { code: ErrorCode; sentence: (server: string) => string };
+/** `today` is what this machine's clock says. */
+type Problem = { code: ErrorCode; sentence: (server: string, today: string) => string };
 
 const untrusted: Problem = {
   code: 'EDGE_IDENTITY',
@@ -24,11 +25,13 @@ const refusedAs = (why: string): Problem => ({
 const problems: Readonly<Record<string, Problem>> = {
   CERT_HAS_EXPIRED: {
     code: 'CERTIFICATE_INVALID',
-    sentence: (server) => `the certificate of ${server} has expired: whoever runs it must renew it`,
+    sentence: (server, today) =>
+      `the certificate of ${server} has expired: if it is ${today}, as this machine's clock says, whoever runs it must renew it; if not, set the clock right`,
   },
   CERT_NOT_YET_VALID: {
     code: 'CERTIFICATE_INVALID',
-    sentence: (server) => `the certificate of ${server} is not valid yet: check this machine's clock`,
+    sentence: (server, today) =>
+      `the certificate of ${server} is not valid yet: if it is later than ${today}, set this machine's clock right; if not, the clock of whoever made it is ahead`,
   },
   CERT_REVOKED: {
     code: 'CERTIFICATE_INVALID',
@@ -58,10 +61,17 @@ const problems: Readonly<Record<string, Problem>> = {
 };
 
 /** A failed TLS handshake with `server` as our error; `undefined` when no certificate is to blame. */
-export function certificateProblem(failure: unknown, server: string): TunnelError | undefined {
+export function certificateProblem(
+  failure: unknown,
+  server: string,
+  nowMs: number = Date.now(),
+): TunnelError | undefined {
   const name = systemCode(failure) ?? '';
   const problem = Object.hasOwn(problems, name) ? problems[name] : name === 'UNSPECIFIED' ? rare(failure) : undefined;
-  return problem && new TunnelError(problem.code, problem.sentence(server), { cause: failure, retryable: false });
+  return (
+    problem &&
+    new TunnelError(problem.code, problem.sentence(server, dateOf(nowMs)), { cause: failure, retryable: false })
+  );
 }
 
 /** For most failures of a chain Node has no name of its own: only OpenSSL's text tells them apart. */
@@ -69,17 +79,26 @@ function rare(failure: unknown): Problem {
   return failure instanceof Error && failure.message.includes('subtree violation') ? foreignName : untrusted;
 }
 
-/** A certificate of this machine's own (`whose`: “the certificate for edge.example.com”) that time has made useless. */
+/**
+ * A certificate of this machine's own (`whose`: “the certificate for edge.example.com”) that time has made useless.
+ * Retryable: the clock may be set right, or a new certificate come, while somebody waits.
+ */
 export function validityProblem(certificate: X509Certificate, nowMs: number, whose: string): TunnelError | undefined {
   if (Date.parse(certificate.validTo) <= nowMs) {
-    return new TunnelError('CERTIFICATE_INVALID', `${whose} expired on ${certificate.validTo}: enroll again`);
+    const clock = `if it is ${dateOf(nowMs)}, as this machine's clock says`;
+    const fix = `ask whoever runs the edge for a token of “edge token --connector”, which keeps the names, and enroll again`;
+    const message = `${whose} expired on ${certificate.validTo}: ${clock}, ${fix}; if not, set the clock right`;
+    return new TunnelError('CERTIFICATE_INVALID', message, { retryable: true });
   }
   if (Date.parse(certificate.validFrom) > nowMs) {
     const since = `${whose} is not valid before ${certificate.validFrom}`;
-    return new TunnelError('CERTIFICATE_INVALID', `${since}: set this machine's clock right`);
+    const message = `${since}, and this machine's clock says ${dateOf(nowMs)}: set this machine's clock right`;
+    return new TunnelError('CERTIFICATE_INVALID', message, { retryable: true });
   }
   return undefined;
 }
+
+const dateOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 /** What answered for `server` holds another key than the pinned one. */
 export function pinProblem(certificate: X509Certificate, server: string, pin: string): TunnelError {

@@ -11,6 +11,7 @@ import type { PrivateFiles } from '../core/files.ts';
 import { formatHostPort, parseHostPort } from '../core/hostname.ts';
 import type { Destination, WantedCertificate } from '../protocol/control.ts';
 import { enrolledEdges, loadEdgeIdentity } from '../tunnel/edgeIdentity.ts';
+import { IdentityRenewal } from '../tunnel/identityRenewal.ts';
 import type { DialCheck } from './dialCheck.ts';
 import type { StatePaths } from './statePaths.ts';
 import { makeCertificate } from './tunnelCertificates.ts';
@@ -37,12 +38,19 @@ export class CarrierFactory {
       return embeddedCarrier({ ...(await this.#authority(embeddedDomain)), clock, random });
     }
     const { host: domain } = parseHostPort(destination.host, 443);
-    const identity = () =>
-      loadEdgeIdentity(domain, { files, folder: paths.edgesFolder, clock, certs: certificateTools });
+    const where = { files, folder: paths.edgesFolder, clock, certs: certificateTools };
+    const identity = () => loadEdgeIdentity(domain, where);
     await identity(); // A machine that is not enrolled hears so before anything is made for it.
     const certificate = asked && (await makeCertificate(asked, { files, paths, clock, random }));
     const own = certificate === undefined ? {} : { certificate };
-    return edgeCarrier({ ...(await this.#authority(domain)), ...own, identity, clock, random });
+    return edgeCarrier({
+      ...(await this.#authority(domain)),
+      ...own,
+      identity,
+      renewal: (over) => new IdentityRenewal({ ...where, domain, random, ...over }),
+      clock,
+      random,
+    });
   }
 
   /** As `host:port`. */

@@ -8,7 +8,7 @@ import { Backoff } from '../core/backoff.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { errorInfo, TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
-import type { RouteClaim } from '../protocol/edge.ts';
+import type { RenewedCertificate, RouteClaim } from '../protocol/edge.ts';
 import { Link, type Drain, type LinkOptions } from './link.ts';
 import { Places, type Place } from './places.ts';
 
@@ -133,6 +133,13 @@ export class Connector {
     this.#wake();
     await this.#running;
     await Promise.all([...this.#up.keys(), ...this.#leaving.keys()].map((link) => link.close()));
+  }
+
+  /** Over any link that is up. Throws `CLOSED` where none is, `TIMEOUT`, or the edge's refusal. */
+  async renewCertificate(csr: string, signal: AbortSignal): Promise<RenewedCertificate> {
+    const [link] = this.#up.keys();
+    if (!link) throw new TunnelError('CLOSED', 'no link to the edge is up');
+    return link.renewCertificate(csr, signal);
   }
 
   get #isOver(): boolean {
@@ -271,6 +278,8 @@ export class Connector {
 
   #mayRetry(error: unknown): boolean {
     if (!(error instanceof TunnelError)) return true; // A fault of ours is not the edge's verdict on this tunnel.
+    // A clock may be set right, and a machine enrolled again, while the tunnel waits.
+    if (error.code === 'CERTIFICATE_INVALID') return error.retryable;
     if (error.code !== 'ROUTE_BUSY') return passing.has(error.code);
     if (!error.retryable) return false; // Another process took the name over; two would push each other off for ever.
     this.#busySinceMs ??= this.#options.clock.now();

@@ -13,7 +13,7 @@ export const doorTimeoutMs = 10_000;
 export type CertificateTools = {
   makeRequest(): Promise<{ key: string; csr: string }>;
   matchesPin(certificate: X509Certificate, pin: string): boolean;
-  certificateProblem(failure: unknown, server: string): TunnelError | undefined;
+  certificateProblem(failure: unknown, server: string, nowMs: number): TunnelError | undefined;
   pinProblem(certificate: X509Certificate, server: string, pin: string): TunnelError;
   validityProblem(certificate: X509Certificate, nowMs: number, whose: string): TunnelError | undefined;
 };
@@ -79,7 +79,8 @@ function dial(options: DoorOptions, at: HostPort): Promise<TLSSocket> {
         reject(error);
       });
     const onAbort = (): void => fail(signal.reason);
-    const onError = (error: Error): void => fail(certs.certificateProblem(error, server) ?? unreachable(server, error));
+    const onError = (error: Error): void =>
+      fail(certs.certificateProblem(error, server, clock.now()) ?? unreachable(server, error));
     const onClose = (): void => fail(unreachable(server, { code: 'ECONNRESET' }));
     const onSecure = (): void => {
       const certificate = socket.getPeerX509Certificate();

@@ -54,15 +54,17 @@ export async function loadEdgeIdentity(domain: string, options: IdentityOptions)
     const fix = `run mcp-tunnel enroll ${domain} (with :PORT, where it is not 443) and a token from whoever runs it`;
     throw new TunnelError('NOT_ENROLLED', `this machine has no certificate for the edge ${domain}: ${fix}`);
   }
-  const { identity, certificate } = parse(text, path, domain);
+  const { identity, certificate } = parseEdgeIdentity(text, path, domain);
   const problem = certs.validityProblem(certificate, clock.now(), `this machine's certificate for ${domain}`);
   if (problem) throw problem;
   return identity;
 }
 
 export async function saveEdgeIdentity(identity: EdgeIdentity, files: PrivateFiles, folder: string): Promise<void> {
-  await files.write(identityPath(folder, identity.domain), `${JSON.stringify(identity, null, 2)}\n`);
+  await files.write(identityPath(folder, identity.domain), printEdgeIdentity(identity));
 }
+
+export const printEdgeIdentity = (identity: EdgeIdentity): string => `${JSON.stringify(identity, null, 2)}\n`;
 
 /** The edges that this machine has a file for, readable or not. */
 export async function enrolledEdges(files: PrivateFiles, folder: string): Promise<HostPort[]> {
@@ -88,13 +90,18 @@ export async function enrolledEdges(files: PrivateFiles, folder: string): Promis
 async function portOf(files: PrivateFiles, folder: string, domain: string): Promise<number> {
   const path = identityPath(folder, domain);
   try {
-    return parse((await files.read(path)) ?? '', path, domain).identity.port;
+    return parseEdgeIdentity((await files.read(path)) ?? '', path, domain).identity.port;
   } catch {
     return 443; // A broken file shows in the list all the same; using it tells what is wrong.
   }
 }
 
-function parse(text: string, path: string, domain: string): { identity: EdgeIdentity; certificate: X509Certificate } {
+/** Throws `CONFIG_INVALID`; what time says of it is not looked at. */
+export function parseEdgeIdentity(
+  text: string,
+  path: string,
+  domain: string,
+): { identity: EdgeIdentity; certificate: X509Certificate } {
   try {
     const identity = schema.parse(JSON.parse(text));
     if (identity.domain !== domain) throw new Error(`it is for ${identity.domain}`);

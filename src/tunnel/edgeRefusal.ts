@@ -14,10 +14,10 @@ const known: ReadonlySet<unknown> = new Set<ErrorCode>([
 ]);
 
 /** `error` should be an `ErrorInfo`, or one made into a `TunnelError`. */
-export function edgeRefusal(error: unknown): TunnelError {
+export function edgeRefusal(error: unknown, what = 'give the tunnel its name'): TunnelError {
   const { code, message, retryable } =
     error instanceof Error || isJsonObject(error) ? (error as Partial<TunnelError>) : {};
   const text = typeof message === 'string' ? printable(message) : 'it did not say why';
   if (known.has(code)) return new TunnelError(code as ErrorCode, text, { retryable: retryable === true });
-  return new TunnelError('EDGE_UNREACHABLE', `the edge could not give the tunnel its name: ${text}`);
+  return new TunnelError('EDGE_UNREACHABLE', `the edge could not ${what}: ${text}`);
 }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
-import type { RouteClaim, RouteClaimed } from '../protocol/edge.ts';
+import type { RenewedCertificate, RouteClaim, RouteClaimed } from '../protocol/edge.ts';
 import { openConnectorLink } from '../wire/framings.ts';
 import type { ConnectorLink, ConnectorPeer, StreamHead } from '../wire/link.ts';
 import { edgeRefusal } from './edgeRefusal.ts';
@@ -105,6 +105,17 @@ export class Link {
   retire(withinMs: number): Promise<void> {
     this.#retiring ??= this.#retire(this.#options.clock.now() + withinMs);
     return this.#retiring;
+  }
+
+  /** Throws `CLOSED`, `TIMEOUT` when the signal was first, or the edge's refusal. */
+  async renewCertificate(csr: string, signal: AbortSignal): Promise<RenewedCertificate> {
+    if (!this.#control) throw new TunnelError('CLOSED', 'the link to the edge is not up yet');
+    try {
+      return await this.#control.request('certificate/renew', { csr }, signal);
+    } catch (error) {
+      if (signal.aborted) throw new TunnelError('TIMEOUT', 'the edge did not answer in time');
+      throw edgeRefusal(error, 'make a new certificate');
+    }
   }
 
   close(): Promise<void> {

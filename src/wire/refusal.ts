@@ -9,8 +9,10 @@ import { encodeGoaway } from './frames/frame.ts';
 export const refusals = {
   'no-certificate': 'the edge asks for a certificate and this machine sent none: enrol it',
   foreign: 'the edge does not know the issuer of this machine’s certificate: enrol it at this edge',
-  expired: 'this machine’s certificate for the edge has expired: enrol it again',
-  'not-yet-valid': 'this machine’s certificate for the edge is not valid yet: set the clock right',
+  expired:
+    'by the edge’s clock this machine’s certificate has expired, and by this machine’s clock it has not: see which of the two is wrong, or enrol this machine again',
+  'not-yet-valid':
+    'by the edge’s clock this machine’s certificate is not valid yet, and by this machine’s clock it is: the edge’s clock is behind, or this one was ahead when the certificate was made',
   revoked: 'the edge has revoked this machine’s certificate: ask whoever runs the edge, then enrol again',
   'too-many': 'this machine holds too many links to the edge: close some tunnels',
 } as const;
@@ -41,7 +43,9 @@ export function refusalError(code: number, opaque: Uint8Array | undefined): Tunn
 export function refusalNamed(refusal: string): TunnelError | undefined {
   if (!Object.hasOwn(refusals, refusal)) return undefined;
   const errorCode = refusal === 'too-many' ? 'LIMIT' : 'CERTIFICATE_INVALID';
-  return new TunnelError(errorCode, refusals[refusal as Refusal]);
+  // Clocks are set right without anybody telling us.
+  const retryable = refusal === 'expired' || refusal === 'not-yet-valid';
+  return new TunnelError(errorCode, refusals[refusal as Refusal], { retryable });
 }
 
 function frame(type: number, payload: Buffer): Buffer {

@@ -10,6 +10,7 @@ import { FakeClock } from '../../support/fakeClock.ts';
 
 const dayMs = 86_400_000;
 const server = 'edge.example.com:443';
+const today = Date.UTC(2026, 0, 15, 9, 30);
 const key = await makeKeyPair();
 
 /** What a client that trusts `trusted` says of a server certificate that `issuer` made for `names`. */
@@ -17,7 +18,7 @@ async function verdict(issuer: Authority, trusted: Authority | undefined, names 
   const cert = issuer.issueServer({ names, publicKey: key.publicKey, days: 1 });
   const trust = trusted ? { ca: trusted.certificatePem } : {};
   const { client } = await handshake({ key: key.privateKeyPem, cert }, { ...trust, servername: 'localhost' });
-  return certificateProblem(client, server);
+  return certificateProblem(client, server, today);
 }
 
 const at = (nowMs: number): Promise<Authority> => anAuthority({ clock: new FakeClock(nowMs) });
@@ -39,12 +40,12 @@ describe('certificateProblem', () => {
     const past = await anAuthority({ clock });
     expect(await verdict(past, past)).toMatchObject({
       code: 'CERTIFICATE_INVALID',
-      message: `the certificate of ${server} has expired: whoever runs it must renew it`,
+      message: `the certificate of ${server} has expired: if it is 2026-01-15 09:30 UTC, as this machine's clock says, whoever runs it must renew it; if not, set the clock right`,
     });
     clock.advance(20 * dayMs);
     expect(await verdict(past, past)).toMatchObject({
       code: 'CERTIFICATE_INVALID',
-      message: `the certificate of ${server} is not valid yet: check this machine's clock`,
+      message: `the certificate of ${server} is not valid yet: if it is later than 2026-01-15 09:30 UTC, set this machine's clock right; if not, the clock of whoever made it is ahead`,
     });
   });
 
@@ -87,9 +88,11 @@ describe('validityProblem', () => {
     const ask = (nowMs: number): string | undefined => validityProblem(certificate, nowMs, 'the certificate')?.message;
     expect(ask(now)).toBeUndefined();
     expect(ask(Date.parse(certificate.validTo))).toBe(
-      `the certificate expired on ${certificate.validTo}: enroll again`,
+      `the certificate expired on ${certificate.validTo}: if it is 2036-01-12 23:55 UTC, as this machine's clock says, ask whoever runs the edge for a token of “edge token --connector”, which keeps the names, and enroll again; if not, set the clock right`,
     );
-    expect(ask(now - 6 * 60_000)).toContain("set this machine's clock right");
+    expect(ask(now - 6 * 60_000)).toBe(
+      `the certificate is not valid before ${certificate.validFrom}, and this machine's clock says 2026-01-14 23:54 UTC: set this machine's clock right`,
+    );
   });
 });
 

@@ -60,7 +60,7 @@ describe('loadEdgeIdentity', () => {
     clock.advance(30 * dayMs);
     await expect(load()).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID' });
     await expect(load()).rejects.toThrow(
-      /this machine's certificate for edge\.example\.com expired on .*: enroll again/,
+      /this machine's certificate for edge\.example\.com expired on .*edge token --connector.*, and enroll again; if not, set the clock right/,
     );
     clock.advance(-60 * dayMs);
     await expect(load()).rejects.toThrow("set this machine's clock right");
