@@ -19,7 +19,7 @@ const common = {
 const onDemand = {
   name: 'on-demand',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /\/(demoAgent|authorizationServer|pairPrompts|inputPrompts|acmeLibrary)\.ts$/ }, ({ kind, path }) =>
+    onResolve({ filter: /\/(demoAgent|authorizationServer|pairPrompts|inputPrompts|acmeLibrary|natsBucket)\.ts$/ }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
     ),
 };
@@ -52,6 +52,7 @@ const targets = [
   { ...node, entryPoints: ['src/cli/demoAgent.ts'], outfile: 'dist/demoAgent.js' },
   { ...node, entryPoints: ['src/cli/pairPrompts.ts'], outfile: 'dist/pairPrompts.js' },
   { ...node, entryPoints: ['src/cli/inputPrompts.ts'], outfile: 'dist/inputPrompts.js' },
+  { ...node, entryPoints: ['src/edge/cluster/natsBucket.ts'], outfile: 'dist/natsBucket.js' },
   {
     ...node,
     entryPoints: ['src/certs/acmeLibrary.ts'],

@@ -5,10 +5,19 @@ import { z } from 'zod';
 import { TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
 import type { CommandContext } from './command.ts';
+import type { RegistrySettings } from './edgeRegistry.ts';
 
-const schema = z.strictObject({ version: z.literal(1), domain: z.string(), port: z.number().int() });
+const schema = z.strictObject({
+  version: z.literal(1),
+  domain: z.string(),
+  port: z.number().int(),
+  /** Where it keeps what it remembers, if not here. */
+  registry: z
+    .strictObject({ servers: z.array(z.string()), creds: z.string().optional(), ca: z.string().optional() })
+    .optional(),
+});
 
-export type EdgeSettings = { domain: string; port: number };
+export type EdgeSettings = { domain: string; port: number; registry?: RegistrySettings | undefined };
 
 export function edgeDataFolder({ folder, paths }: CommandContext, data: string | undefined): string {
   return data === undefined ? paths.edgeData : resolve(folder, data);
@@ -26,18 +35,14 @@ export async function readEdgeSettings(files: PrivateFiles, folder: string): Pro
   const text = await files.read(path);
   if (text === undefined) return undefined;
   try {
-    const { domain, port } = schema.parse(JSON.parse(text));
-    return { domain, port };
+    const { domain, port, registry } = schema.parse(JSON.parse(text));
+    return { domain, port, ...(registry ? { registry: registry as RegistrySettings } : {}) };
   } catch (cause) {
     const message = `${path} cannot be read; delete it and start the edge with --domain and --listen`;
     throw new TunnelError('CONFIG_INVALID', message, { cause, data: { file: path } });
   }
 }
 
-export async function writeEdgeSettings(
-  files: PrivateFiles,
-  folder: string,
-  { domain, port }: EdgeSettings,
-): Promise<void> {
-  await files.write(join(folder, 'settings.json'), `${JSON.stringify({ version: 1, domain, port })}\n`);
+export async function writeEdgeSettings(files: PrivateFiles, folder: string, settings: EdgeSettings): Promise<void> {
+  await files.write(join(folder, 'settings.json'), `${JSON.stringify({ version: 1, ...settings })}\n`);
 }

@@ -7,6 +7,7 @@ import { connectorUri } from '../../src/certs/connectorId.ts';
 import { makeKeyPair } from '../../src/certs/keyPair.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { Edge, type EdgeOptions } from '../../src/edge/edge.ts';
+import type { EdgeStore } from '../../src/edge/edgeAuthority.ts';
 import { EdgeState } from '../../src/edge/edgeState.ts';
 import type { EdgeIdentity } from '../../src/tunnel/edgeIdentity.ts';
 import type { EdgeLog } from '../../src/edge/edgeLog.ts';
@@ -42,8 +43,11 @@ export async function startEdge(
   return edge;
 }
 
+/** What gives out certificates: an edge's own state, or one that several nodes share. */
+type Enroller = Pick<EdgeStore, 'authority' | 'mintToken' | 'spendToken'>;
+
 /** A machine that may connect, as enrolment leaves it. */
-export async function enrolled(state: EdgeState, port: number): Promise<EdgeIdentity> {
+export async function enrolled(state: Enroller, port: number): Promise<EdgeIdentity> {
   const key = await makeKeyPair();
   const { connector, expiresMs } = await state.spendToken((await state.mintToken()).token);
   const uri = connectorUri(connector);
@@ -68,7 +72,9 @@ export type Opening = Partial<CarrierOptions> & {
 };
 
 /** A tunnel through the world's edge. */
-export async function openTunnel(world: World, serve: Serve, opening: Opening = {}): Promise<OpenCarrier> {
+export async function openTunnel(
+  world: Pick<World, 'edge' | 'clock' | 'log' | 'authority'> & { state: Enroller },
+  serve: Serve, opening: Opening = {}): Promise<OpenCarrier> {
   const identity = opening.identity ?? (await enrolled(world.state, world.edge.port));
   const { authority, clock, log } = world;
   const random = opening.random ?? Math.random;

@@ -109,6 +109,14 @@ export class Cluster implements EdgeCluster {
     return why === undefined ? undefined : `the registry cannot be reached (${why})`;
   }
 
+  /** What the other nodes serve; none of it by links of this one. */
+  routes(): { hostname: string; instance: string; sinceMs: number; links: 0; visitors: 0 }[] {
+    const { domain } = this.#options;
+    return this.sharing.others().map(({ label, instance, sinceMs }) => {
+      return { hostname: `${label}.${domain}`, instance, sinceMs, links: 0, visitors: 0 };
+    });
+  }
+
   /** The other nodes that are up. */
   nodes(): string[] {
     return this.#nodes?.live().map(({ publicAddress }) => publicAddress) ?? [];

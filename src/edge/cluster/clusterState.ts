@@ -21,7 +21,7 @@ import {
   unknownConnector,
   type TokenWish,
 } from '../tokenRules.ts';
-import type { Records } from './records.ts';
+import { registryAway, type Records } from './records.ts';
 
 const dayMs = 86_400_000;
 
@@ -197,8 +197,10 @@ export class ClusterState implements EdgeStore {
     }
   }
 
-  /** What other nodes change arrives by itself. */
-  async refresh(): Promise<void> {}
+  /** What other nodes change arrives by itself, as long as the registry is there. Throws `CLOSED`. */
+  async refresh(): Promise<void> {
+    if (this.#records.problem !== undefined) throw registryAway(this.#records.problem);
+  }
 
   /** Reads a brought certificate again now and then. */
   watch(onProblem: (error: unknown) => void): Closable {
