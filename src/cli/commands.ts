@@ -1,12 +1,13 @@
 // Every command as a row: how it is called, what it says of itself, and the function behind it, loaded when called.
 // A row's options and the type it hands them on as stand side by side; the parsers make one the other.
-import { parseDomain, parseListenAddress } from '../core/hostname.ts';
+import { parseListenAddress } from '../core/hostname.ts';
 import type { AgentsAddOptions } from './agents.ts';
 import { certificateOptions } from './certificateOptions.ts';
 import type { CommandRow, OptionRow } from './command.ts';
 import { allowFromOption } from './allowFrom.ts';
 import { edgeFrontOptions } from './edgeFront.ts';
-import type { EdgeRunOptions } from './edgeRun.ts';
+import { edgeRegistryOptions } from './edgeRegistry.ts';
+import { edgeData, edgeRunOptions } from './edgeRunOptions.ts';
 import type { EdgeTokenOptions } from './edgeVerbs.ts';
 import type { EnrollCommandOptions } from './enroll.ts';
 import { auditHead, auditKey, duration, edgeHost, pin, port, ports, repeated } from './optionParsers.ts';
@@ -16,10 +17,6 @@ import { wayOptions } from './wayOptions.ts';
 
 const tokenFile: OptionRow = { flags: '--token-file <file>', help: 'write the token there instead of printing it' };
 const auditOf: OptionRow = { flags: '--helper <id>', help: 'only the log of this id, or the only one it begins' };
-const data: OptionRow = {
-  flags: '--data <dir>',
-  help: 'folder of the edge’s data (default: one in your state folder)',
-};
 
 export const commands: readonly CommandRow[] = [
   {
@@ -195,29 +192,31 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'edge run',
-    summary: 'run an edge in the foreground, until Ctrl-C',
-    options: [
-      { flags: '--domain <domain>', help: 'tunnels get names below it; kept after the first run', parse: parseDomain },
-      {
-        flags: '--listen <host[:port]>',
-        help: 'the one port of the edge',
-        parse: parseListenAddress,
-        default: '0.0.0.0:443',
-      },
-      data,
-      {
-        flags: '--cert <file>',
-        help: 'PEM certificate for connect. and enroll.<domain>; without it, its own CA makes one',
-      },
-      { flags: '--key <file>', help: 'PEM key of --cert' },
-      ...edgeFrontOptions,
-    ],
+    summary: 'run an edge in the foreground, until Ctrl-C; SIGTERM lets visitors finish, SIGHUP reads --config anew',
+    options: [...edgeRunOptions, ...edgeFrontOptions, ...edgeRegistryOptions],
     examples: [
       'edge run --domain edge.example.com',
+      'edge run --config /etc/mcp-tunnel/edge.yaml --log json --health 127.0.0.1:9464',
       'edge run --domain edge.localhost --listen 127.0.0.1:8443 --data ./edge',
     ],
-    run: async (context, _args, options) =>
-      (await import('./edgeRun.ts')).edgeRun(context, options as unknown as EdgeRunOptions),
+    run: async (context, _args, options) => (await import('./edgeRun.ts')).edgeRun(context, options),
+  },
+  {
+    name: 'edge config',
+    summary: 'check a file of settings for “edge run --config”, or print what may be in one',
+    options: [
+      { flags: '--check <file>', help: 'say whether it is right, and if not, where and why; exit code 2' },
+      { flags: '--schema', help: 'print the JSON Schema of such a file' },
+    ],
+    examples: ['edge config --check edge.yaml', 'edge config --schema > edge.schema.json'],
+    run: async (context, _args, options) => (await import('./edgeConfigVerb.ts')).edgeConfig(context, options),
+  },
+  {
+    name: 'edge status',
+    summary: 'show how the running edge is; exit code 0 when it is ready',
+    options: [edgeData],
+    examples: ['edge status --json'],
+    run: async (context, _args, options) => (await import('./edgeVerbs.ts')).edgeStatus(context, options),
   },
   {
     name: 'edge token',
@@ -226,7 +225,7 @@ export const commands: readonly CommandRow[] = [
       { flags: '--label <glob...>', help: 'names that machine may use (default: any)', parse: repeated },
       { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '1h' },
       tokenFile,
-      data,
+      edgeData,
     ],
     examples: ['edge token --label "ada-*" --expires 1h --token-file token.txt'],
     run: async (context, _args, options) =>
@@ -235,7 +234,7 @@ export const commands: readonly CommandRow[] = [
   {
     name: 'edge routes',
     summary: 'show which connector owns and serves which name',
-    options: [data],
+    options: [edgeData],
     examples: ['edge routes --json'],
     run: async (context, _args, options) => (await import('./edgeVerbs.ts')).edgeRoutes(context, options),
   },
@@ -243,7 +242,7 @@ export const commands: readonly CommandRow[] = [
     name: 'edge revoke',
     arguments: '<connector>',
     summary: 'cut a connector off at once and free its names',
-    options: [data],
+    options: [edgeData],
     examples: ['edge revoke 0123456789abcdef01234567'],
     run: async (context, [connector], options) =>
       (await import('./edgeVerbs.ts')).edgeRevoke(context, connector, options),

@@ -1,21 +1,36 @@
 // The verbs on an edge, the same whether it runs (asked over its socket) or not (done on its files).
 import { TunnelError } from '../core/errors.ts';
+import type { EdgeAdministration } from '../edge/edgeAuthority.ts';
+import { silentEdgeLog } from '../edge/edgeLog.ts';
 import { EdgeState } from '../edge/edgeState.ts';
 import { connectControl } from '../helper/controlSocket.ts';
-import type { EdgeAdmin, EdgeAdminClient, EdgeRoute } from '../protocol/edgeAdmin.ts';
+import type { EdgeAdmin, EdgeAdminClient, EdgeRoute, EdgeStatus } from '../protocol/edgeAdmin.ts';
 import type { Peer } from '../protocol/peer.ts';
 import type { CommandContext } from './command.ts';
+import { joinRegistry } from './edgeRegistry.ts';
 import { edgeDataFolder, readEdgeSettings, type EdgeSettings } from './edgeSettings.ts';
 
 type Requests = EdgeAdmin['requests'];
 export type EdgeVerbs = { [M in keyof Requests]: (params: Requests[M]['params']) => Promise<Requests[M]['result']> };
 
-type LiveRoute = { hostname: string; instance: string; sinceMs: number };
+type LiveRoute = { hostname: string } & NonNullable<EdgeRoute['live']>;
 
-/** On the edge's own state; `live` are the routes that are served now. */
-export function edgeVerbs(state: EdgeState, settings: EdgeSettings, live: () => LiveRoute[]): EdgeVerbs {
+/** On the edge's own state; `live` are the routes that are served now, `status` is how it runs, where it does. */
+export function edgeVerbs(
+  state: EdgeAdministration,
+  settings: EdgeSettings,
+  live: () => LiveRoute[],
+  status?: () => Promise<EdgeStatus>,
+): EdgeVerbs {
   return {
     'edge/info': async () => ({ domain: state.domain, port: settings.port, pin: state.serverIdentity().pin }),
+    'edge/status': async () => {
+      if (status) return status();
+      throw new TunnelError(
+        'EDGE_UNREACHABLE',
+        `the edge ${state.domain} does not run: start it with “mcp-tunnel edge run”`,
+      );
+    },
     'edge/token': (params) => state.mintToken(params),
     'edge/routes': async () => {
       await state.refresh();
@@ -28,7 +43,7 @@ export function edgeVerbs(state: EdgeState, settings: EdgeSettings, live: () => 
           connector,
           claimedMs,
           usedMs,
-          ...(now ? { live: { instance: now.instance, sinceMs: now.sinceMs } } : {}),
+          ...(now ? { live: liveOf(now) } : {}),
         };
       });
       const connectors = state.connectors().map(({ id, labels, enrolledMs, expiresMs, revokedMs }) => ({
@@ -47,9 +62,15 @@ export function edgeVerbs(state: EdgeState, settings: EdgeSettings, live: () => 
   };
 }
 
+function liveOf({ instance, sinceMs, links, visitors }: LiveRoute): NonNullable<EdgeRoute['live']> {
+  const counts = { ...(links === undefined ? {} : { links }), ...(visitors === undefined ? {} : { visitors }) };
+  return { instance, sinceMs, ...counts };
+}
+
 /** What the running edge's socket answers. */
 export function answerVerbs(peer: Peer<EdgeAdmin, EdgeAdminClient>, verbs: EdgeVerbs): void {
   peer.handle('edge/info', verbs['edge/info']);
+  peer.handle('edge/status', verbs['edge/status']);
   peer.handle('edge/token', verbs['edge/token']);
   peer.handle('edge/routes', verbs['edge/routes']);
   peer.handle('edge/revoke', verbs['edge/revoke']);
@@ -63,10 +84,11 @@ export async function withEdge<T>(
 ): Promise<T> {
   const folder = edgeDataFolder(context, data);
   const running = await reachEdge(context, folder);
-  if (!running) return use(await edgeOnFiles(context, folder));
+  if (!running) return onFiles(context, folder, use);
   try {
     return await use({
       'edge/info': (params) => running.request('edge/info', params, context.signal),
+      'edge/status': (params) => running.request('edge/status', params, context.signal),
       'edge/token': (params) => running.request('edge/token', params, context.signal),
       'edge/routes': (params) => running.request('edge/routes', params, context.signal),
       'edge/revoke': (params) => running.request('edge/revoke', params, context.signal),
@@ -88,12 +110,24 @@ async function reachEdge(
   }
 }
 
-async function edgeOnFiles({ files, clock }: CommandContext, folder: string): Promise<EdgeVerbs> {
+async function onFiles<T>(
+  { files, clock }: CommandContext,
+  folder: string,
+  use: (edge: EdgeVerbs) => Promise<T>,
+): Promise<T> {
   const settings = await readEdgeSettings(files, folder);
   if (!settings) {
     throw new TunnelError('NOT_FOUND', `no edge has its data in ${folder}; start one with “mcp-tunnel edge run”`);
   }
-  const { domain } = settings;
-  const state = await EdgeState.load({ files, folder, domain, clock });
-  return edgeVerbs(state, settings, () => []);
+  const { domain, port, registry } = settings;
+  const options = { files, folder, domain, clock };
+  if (!registry) return use(edgeVerbs(await EdgeState.load(options), settings, () => []));
+
+  const listen = { host: 'localhost', port }; // Nobody hears of it: this process serves nothing.
+  const cluster = await joinRegistry({ ...options, registry, listen, addresses: {}, log: silentEdgeLog });
+  try {
+    return await use(edgeVerbs(cluster.state, settings, () => cluster.routes()));
+  } finally {
+    await cluster.close();
+  }
 }

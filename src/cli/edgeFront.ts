@@ -1,16 +1,15 @@
 // What stands in front of an edge, as options of `edge run`: load balancers, and the file that tells autonomous systems
 // apart.
-import { resolve } from 'node:path';
 import type { Lifetime } from '../core/lifetime.ts';
 import { parseNetwork, type Network } from '../core/network.ts';
 import { TunnelError } from '../core/errors.ts';
 import { AsnBook } from '../edge/asnBook.ts';
 import type { EdgeOptions } from '../edge/edge.ts';
 import type { EdgeLog } from '../edge/edgeLog.ts';
-import type { CommandContext, OptionRow } from './command.ts';
+import type { OptionRow } from './command.ts';
 import { maxRepeats } from './optionParsers.ts';
 
-export type EdgeFrontOptions = { asnDb?: string; proxyFrom?: Network[] };
+export type EdgeFrontOptions = { asnDb?: string; proxyFrom?: readonly Network[] };
 
 export const edgeFrontOptions: readonly OptionRow[] = [
   {
@@ -26,13 +25,12 @@ export const edgeFrontOptions: readonly OptionRow[] = [
 
 /** Throws `CONFIG_INVALID` for a file that cannot be read. */
 export async function edgeFront(
-  { folder }: CommandContext,
-  { asnDb, proxyFrom = [] }: EdgeFrontOptions,
+  { asnDb, proxyFrom }: { asnDb: string | undefined; proxyFrom: readonly Network[] },
   { lifetime, log }: { lifetime: Lifetime; log: EdgeLog },
 ): Promise<Pick<EdgeOptions, 'asns' | 'proxies'>> {
   if (asnDb === undefined) return { proxies: proxyFrom };
   const onProblem = (sentence: string): void => log.warn('asn-db-unreadable', sentence);
-  return { proxies: proxyFrom, asns: lifetime.add(await AsnBook.open({ path: resolve(folder, asnDb), onProblem })) };
+  return { proxies: proxyFrom, asns: lifetime.add(await AsnBook.open({ path: asnDb, onProblem })) };
 }
 
 function networks(text: string, before: unknown): Network[] {

@@ -1,5 +1,6 @@
-// `mcp-tunnel edge token | routes | revoke`.
+// `mcp-tunnel edge token | routes | status | revoke`.
 import { roughDuration } from '../core/duration.ts';
+import { TunnelError } from '../core/errors.ts';
 import { formatHostPort } from '../core/hostname.ts';
 import type { EdgeConnector, EdgeRoute } from '../protocol/edgeAdmin.ts';
 import type { CommandContext } from './command.ts';
@@ -50,6 +51,26 @@ export async function edgeRoutes(context: CommandContext, { data }: { data?: str
     );
 }
 
+/** Fails, after all was shown, where the edge is not ready: scripts and probes look at the exit code. */
+export async function edgeStatus(context: CommandContext, { data }: { data?: string }): Promise<void> {
+  const { output, clock } = context;
+  const { status, info } = await withEdge(context, data, async (edge) => {
+    return { status: await edge['edge/status']({}), info: await edge['edge/info']({}) };
+  });
+  const { domain, port, pin } = info;
+  const { version, pid, sinceMs, ready, draining, links, connectors, routes, visitors, reloadFailed } = status;
+  output.event({ event: 'status', domain, port, pin, ...status });
+  const state = ready ? 'ready' : draining ? 'not ready: it is about to end' : 'not ready';
+  output.line({ text: `The edge ${formatHostPort({ host: domain, port })} is ${state}.`, style: 'bold' });
+  output.line('  Runs      ', `for ${roughDuration(clock.now() - sinceMs)}, as process ${pid}, version ${version}`);
+  output.line('  Serves    ', `${counted(routes, 'name')} to ${counted(visitors, 'visitor')}`);
+  output.line('  Holds     ', `${counted(links, 'link')} of ${counted(connectors, 'connector')}`);
+  output.line('  Pin       ', { text: pin, style: 'cyan' });
+  if (reloadFailed)
+    output.line({ text: '  The settings on the disk are not those in use: its log says why.', style: 'yellow' });
+  if (!ready) throw new TunnelError('EDGE_UNREACHABLE', `the edge is ${state}`);
+}
+
 export async function edgeRevoke(
   context: CommandContext,
   connector: string | undefined,
@@ -61,11 +82,17 @@ export async function edgeRevoke(
   context.output.line(`Connector ${id} is cut off, and the names it owned are free.`);
 }
 
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 function routeRow({ hostname, connector, usedMs, live }: EdgeRoute, now: number): string[] {
-  const state = live
-    ? `served for ${roughDuration(now - live.sinceMs)}`
-    : `last used ${roughDuration(now - usedMs)} ago`;
-  return [hostname, connector, state];
+  if (!live) return [hostname, connector, `last used ${roughDuration(now - usedMs)} ago`];
+  const { sinceMs, links, visitors } = live;
+  const served = [`served for ${roughDuration(now - sinceMs)}`];
+  if (links !== undefined) served.push(counted(links, 'link'));
+  if (visitors !== undefined) served.push(counted(visitors, 'visitor'));
+  return [hostname, connector, served.join(', ')];
 }
 
 function connectorRow({ id, labels, expiresMs, revokedMs }: EdgeConnector, now: number): string[] {

@@ -58,3 +58,11 @@ export function repeated(text: string, before: unknown): string[] {
 export function ports(text: string, before: unknown): number[] {
   return [...(Array.isArray(before) ? (before as number[]) : []), port(text)];
 }
+
+/** One of some words. */
+export function oneOf(...words: string[]): (text: string) => string {
+  return (text) => {
+    if (words.includes(text)) return text;
+    throw new TunnelError('USAGE', `“${text.slice(0, 40)}” is none of ${words.join(', ')}`);
+  };
+}

@@ -164,6 +164,10 @@ export class Edge {
     });
   }
 
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
   /** Whether it takes visitors, and will go on to. */
   get isOpen(): boolean {
     return this.#port !== 0 && !this.#isDraining && !this.#lifetime.closed;

@@ -6,6 +6,7 @@ import { parseDuration } from '../core/duration.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { parseDomain, parseListenAddress } from '../core/hostname.ts';
 import type { JsonObject } from '../core/json.ts';
+import { parseNetwork } from '../core/network.ts';
 import { ConfigFault, readConfigText, type ConfigText } from './edgeConfigText.ts';
 import { edgeLimitNames, edgeLimitRange } from './edgeLimitRanges.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './edgeLimits.ts';
@@ -14,6 +15,7 @@ import { checkScope, maxScopeGlobs } from './labelScope.ts';
 
 /** Longest time an edge may take to end. */
 export const maxDrainMs = 3_600_000;
+export const maxProxyNetworks = 100;
 
 const limit = (name: keyof EdgeLimits) => {
   const [least, most] = edgeLimitRange(name);
@@ -58,7 +60,6 @@ const schema = z.strictObject({
   data: file.describe('folder of the edge’s data, relative to the folder of this file'),
   cert: file.describe('PEM certificate for connect. and enroll.<domain>, with its chain'),
   key: file.describe('PEM key of cert'),
-  registry: z.string({ error: 'it is memory' }).max(1000).optional().describe('who knows which node serves a name'),
   health: address.describe('loopback address of /healthz, /readyz and /metrics'),
   log: z
     .strictObject({
@@ -77,6 +78,12 @@ const schema = z.strictObject({
     .max(maxScopeGlobs, { error: `it has at most ${maxScopeGlobs} labels or globs` })
     .optional()
     .describe('labels, or globs over one, that no connector may claim from now on; claims that stand go on'),
+  proxyFrom: z
+    .array(written(parseNetwork, 'a network like 192.0.2.0/24').unwrap())
+    .max(maxProxyNetworks, { error: `it has at most ${maxProxyNetworks} networks` })
+    .optional()
+    .describe('load balancers in front: what they open must begin with a PROXY header, version 2'),
+  asnDb: file.describe('MMDB file with autonomous systems, relative to the folder of this file'),
   limits: z
     .strictObject(
       Object.fromEntries(edgeLimitNames.map((name) => [name, limit(name)])) as Record<

@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TunnelError } from '../../../src/core/errors.ts';
+import { parseNetwork } from '../../../src/core/network.ts';
 import { edgeConfigSchema, parseEdgeConfig } from '../../../src/edge/edgeConfig.ts';
 import { maxConfigBytes } from '../../../src/edge/edgeConfigText.ts';
 import { edgeLimitNames, edgeLimitRange } from '../../../src/edge/edgeLimitRanges.ts';
@@ -28,7 +29,8 @@ data: data
 cert: door.pem
 key: door.key
 health: 127.0.0.1:9464
-registry: memory
+proxyFrom: [192.0.2.0/24]
+asnDb: asn.mmdb
 log: { format: json, level: warn }
 drain:
   lead: 5s
@@ -45,7 +47,8 @@ limits:
       cert: 'door.pem',
       key: 'door.key',
       health: { host: '127.0.0.1', port: 9464 },
-      registry: 'memory',
+      proxyFrom: [parseNetwork('192.0.2.0/24')],
+      asnDb: 'asn.mmdb',
       log: { format: 'json', level: 'warn' },
       drain: { lead: 5000, within: 90_000 },
       reservedLabels: ['admin', 'api-*'],
@@ -81,6 +84,10 @@ limits:
       '/etc/edge.yaml:1:1: domain: “localhost” is not a domain; write for example edge.example.com',
     ],
     ['listen: "443:"', '/etc/edge.yaml:1:1: listen: “443:” is not a host or host:port'],
+    [
+      'proxyFrom: [nowhere]',
+      '/etc/edge.yaml:1:13: proxyFrom.0: “nowhere” is not a network: write it like 192.0.2.0/24',
+    ],
     ['drain: { within: 2h }', '/etc/edge.yaml:1:10: drain.within: “2h” is longer than an hour'],
     [
       'reservedLabels:\n  - ok\n  - Not OK\n',

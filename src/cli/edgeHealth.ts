@@ -1,0 +1,83 @@
+// `edge run --health`: what a supervisor and a scraper are told of an edge. Ready is that it takes visitors, will go on
+// to, and can read what it knows of connectors and names.
+import type { HostPort } from '../core/hostname.ts';
+import type { Edge } from '../edge/edge.ts';
+import type { EdgeFigures } from '../edge/edgeMetrics.ts';
+import type { EdgeStatus } from '../protocol/edgeAdmin.ts';
+import { EventLoopLag } from '../edge/processMetrics.ts';
+import { productVersion } from '../helper/product.ts';
+import { serveHealth, type Health } from './healthServer.ts';
+
+export type WatchedEdge = {
+  edge: () => Edge | undefined;
+  /** Rejects when the edge's state cannot be read. */
+  checkState: () => Promise<void>;
+  unspentTokens: () => number;
+  certificateExpiresMs: () => number;
+  reloads: () => EdgeFigures['reloads'];
+};
+
+/** What `/readyz` says. */
+export async function edgeReadiness({ edge, checkState }: WatchedEdge): Promise<Health> {
+  const running = edge();
+  const draining = running?.isDraining ?? false;
+  const listening = running?.isOpen ?? false;
+  const state = await checkState().then(
+    () => 'readable',
+    () => 'unreadable', // The log says why.
+  );
+  const ready = listening && state === 'readable';
+  return { status: ready ? 200 : 503, body: { ready, listening, draining, state } };
+}
+
+/** What `edge status` says. */
+export async function edgeStatus(watched: WatchedEdge): Promise<EdgeStatus> {
+  const { edge, reloads } = watched;
+  const { links = 0, connectors = 0, routes = 0, visitors = 0, isDraining = false } = edge()?.figures() ?? {};
+  return {
+    version: productVersion,
+    pid: process.pid,
+    sinceMs: Math.round(Date.now() - process.uptime() * 1000),
+    ready: (await edgeReadiness(watched)).status === 200,
+    draining: isDraining,
+    links,
+    connectors,
+    routes,
+    visitors,
+    reloadFailed: reloads().lastFailed,
+  };
+}
+
+/** Throws what `serveHealth` throws. */
+export async function serveEdgeHealth(
+  address: HostPort,
+  watched: WatchedEdge,
+): Promise<{ port: number; close(): Promise<void> }> {
+  const { edgeMetrics } = await import('../edge/edgeMetrics.ts');
+  const { makeEdgeCounters } = await import('../edge/edgeCounters.ts');
+  const lag = new EventLoopLag();
+  const nothing = { counters: makeEdgeCounters(), links: 0, connectors: 0, routes: 0, visitors: 0, heldBytes: 0 };
+  const none = { ...nothing, bytesToConnectors: 0, bytesToVisitors: 0, isDraining: false };
+  const metrics = edgeMetrics(
+    () => ({
+      ...(watched.edge()?.figures() ?? none),
+      isReady: watched.edge()?.isOpen ?? false,
+      unspentTokens: watched.unspentTokens(),
+      certificateExpiresMs: watched.certificateExpiresMs(),
+      reloads: watched.reloads(),
+    }),
+    productVersion,
+    lag,
+  );
+  try {
+    const server = await serveHealth(address, { readiness: () => edgeReadiness(watched), metrics });
+    const close = async (): Promise<void> => {
+      lag.close();
+      await server.close();
+    };
+    return { port: server.port, close };
+  } catch (error) {
+    lag.close();
+    throw error;
+  }
+}
