@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { AuditHeads } from './auditHeads.ts';
 import type { HelperLink } from './helperLink.ts';
 import type { InspectorPanel } from './inspectorPanel.ts';
+import type { PreviewRefresh } from './previewRefresh.ts';
 import type { RememberedTunnels } from './rememberedTunnels.ts';
 import type { ServerRefresh } from './serverRefresh.ts';
 import type { Store } from './store.ts';
@@ -15,6 +16,7 @@ export type App = {
   store: Store;
   servers: ServerRefresh;
   tools: ToolRefresh;
+  previews: PreviewRefresh;
   tokens: Tokens;
   auditHeads: AuditHeads;
   remembered: RememberedTunnels;

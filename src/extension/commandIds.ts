@@ -25,6 +25,10 @@ export const commandIds = {
   addServer: 'mcpTunnel.addServer',
   refreshServers: 'mcpTunnel.refreshServers',
   scanServers: 'mcpTunnel.scanServers',
+  previewServer: 'mcpTunnel.previewServer',
+  refreshPreview: 'mcpTunnel.refreshPreview',
+  copyOfferedName: 'mcpTunnel.copyOfferedName',
+  copyOfferedJson: 'mcpTunnel.copyOfferedJson',
   restartHelper: 'mcpTunnel.restartHelper',
   showLog: 'mcpTunnel.showLog',
 } as const;

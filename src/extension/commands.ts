@@ -11,6 +11,7 @@ import { changeAccess } from './changeAccess.ts';
 import { addAgent, revokeAgent, rotateToken } from './grantCommands.ts';
 import { showFailure } from './notify.ts';
 import { pairAgent } from './pairAgent.ts';
+import { copyOfferedJson, copyOfferedName, previewServer, refreshPreview } from './previewCommands.ts';
 import {
   allowForAgent,
   allowForAll,
@@ -51,6 +52,10 @@ const table: Record<CommandId, Command> = {
   [commandIds.addServer]: addServer,
   [commandIds.refreshServers]: (app) => app.servers.refresh(),
   [commandIds.scanServers]: scanServers,
+  [commandIds.previewServer]: previewServer,
+  [commandIds.refreshPreview]: refreshPreview,
+  [commandIds.copyOfferedName]: copyOfferedName,
+  [commandIds.copyOfferedJson]: copyOfferedJson,
   [commandIds.restartHelper]: (app) => app.helper.restart(),
   [commandIds.showLog]: (app) => app.log.show(true),
 };

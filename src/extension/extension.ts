@@ -12,6 +12,7 @@ import { startHelperProcess } from './helperProcess.ts';
 import { InspectorPanel } from './inspectorPanel.ts';
 import { nodeOnPath } from './nodeOnPath.ts';
 import { showFailure } from './notify.ts';
+import { PreviewRefresh } from './previewRefresh.ts';
 import { RememberedTunnels } from './rememberedTunnels.ts';
 import { reopenTunnels } from './reopen.ts';
 import { runOf } from './serverRun.ts';
@@ -54,6 +55,7 @@ export function activate(context: ExtensionContext): void {
 
   const servers = new ServerRefresh({ helper, folders, log: (message) => log.warn(message) });
   const tools = new ToolRefresh({ helper, store });
+  const previews = new PreviewRefresh({ helper, folders });
   const tokens = new Tokens(secrets, globalState);
   const warn = (message: string): void => log.warn(message);
   const auditHeads = new AuditHeads({ secrets, clock, onSetback: (setback) => tellSetback(app, setback), log: warn });
@@ -68,7 +70,7 @@ export function activate(context: ExtensionContext): void {
     t,
     log: (line) => log.warn(line),
   });
-  const data = { store, servers, tools, tokens, auditHeads, remembered };
+  const data = { store, servers, tools, previews, tokens, auditHeads, remembered };
   const app: App = { helper, ...data, inspector, log, clock, folders, extensionUri };
   closeWindow = async () => {
     await Promise.all([helper.close(), auditHeads.save()]);

@@ -3,21 +3,29 @@
 import { basename, dirname, relative } from 'node:path';
 import type { DiscoveredServer, DiscoveryProblem, ServerList } from '../core/server.ts';
 import type { TunnelInfo } from '../protocol/control.ts';
+import { commandLine } from './launchText.ts';
+import { previewNodes } from './previewTree.ts';
+import type { PreviewState } from './store.ts';
 import type { Translate } from './translate.ts';
 import type { TreeNode } from './treeNode.ts';
-import { commandLine } from './launchText.ts';
 
 export type ServerTreeInput = {
   list: ServerList | undefined;
   tunnels: readonly TunnelInfo[];
   /** The workspace's folders: paths are shown from there. */
   folders: readonly string[];
+  /** By server, of those that somebody looked at. */
+  previews: ReadonlyMap<string, PreviewState>;
+  nowMs: number;
 };
 
-export function serverTree({ list, tunnels, folders }: ServerTreeInput, t: Translate): TreeNode[] {
+export function serverTree({ list, tunnels, folders, previews, nowMs }: ServerTreeInput, t: Translate): TreeNode[] {
   if (!list) return [];
   const exposed = new Set(tunnels.map(({ server }) => server.id));
-  const node = (server: DiscoveredServer): TreeNode => serverNode(server, exposed.has(server.id), t);
+  const node = (server: DiscoveredServer): TreeNode => ({
+    ...serverNode(server, exposed.has(server.id), t),
+    ...offered(server, previews.get(server.id), nowMs, t),
+  });
   const guessed = list.servers.filter(({ guess }) => guess);
   const running = list.servers.filter((server) => server.running);
   const declared = list.servers.filter((server) => !server.guess && !server.running);
@@ -37,6 +45,18 @@ export function serverTree({ list, tunnels, folders }: ServerTreeInput, t: Trans
     ...group('running', t('Running'), 'pulse', running.map(node)),
     ...group('own', t('Yours, in every workspace'), 'account', filesOf(own, list.problems.filter(ofUser)), '', true),
   ];
+}
+
+/** What it offers is asked for when its row is opened, and not before. */
+function offered(
+  server: DiscoveredServer,
+  state: PreviewState | undefined,
+  nowMs: number,
+  t: Translate,
+): Pick<TreeNode, 'children' | 'folded' | 'pending'> {
+  if (server.problem) return { children: [] };
+  if (!state) return { children: [], pending: true };
+  return { children: previewNodes(server, state, nowMs, t), folded: true };
 }
 
 function fileNodes(

@@ -2,7 +2,8 @@
 // trees, status bar, context keys and commands read from it and hear that something changed.
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorInfo } from '../core/errors.ts';
-import type { ServerList } from '../core/server.ts';
+import type { DiscoveredServer, ServerList } from '../core/server.ts';
+import type { ServerPreview } from '../mcp/preview/preview.ts';
 import type { GrantInfo, ToolRules, TunnelInfo } from '../protocol/control.ts';
 
 export type HelperState =
@@ -15,12 +16,21 @@ export type HelperState =
 /** What the server of a tunnel offers and who may use it, as it was answered last. */
 export type ToolsState = { kind: 'loaded'; rules: ToolRules } | { kind: 'failed'; error: ErrorInfo };
 
+/** What a server offers, or what keeps it from being asked. */
+export type PreviewState =
+  | { kind: 'loaded'; preview: ServerPreview }
+  /** Nobody agreed to run it yet. */
+  | { kind: 'consent' }
+  | { kind: 'untrusted' }
+  | { kind: 'failed'; error: ErrorInfo };
+
 export type HelperEvent =
   | { kind: 'helper'; state: HelperState }
   | { kind: 'servers'; list: ServerList }
   | { kind: 'tunnels'; tunnels: TunnelInfo[] }
   | { kind: 'grants'; grants: GrantInfo[] }
-  | { kind: 'tools'; tunnel: string; state: ToolsState };
+  | { kind: 'tools'; tunnel: string; state: ToolsState }
+  | { kind: 'preview'; server: string; state: PreviewState };
 
 export class Store {
   readonly #changed = new Emitter<HelperEvent['kind']>();
@@ -31,6 +41,8 @@ export class Store {
   #grants: readonly GrantInfo[] = [];
   /** By tunnel; only of tunnels that there are. */
   readonly #tools = new Map<string, ToolsState>();
+  /** By server; only of servers that are defined as they were when they were asked. */
+  readonly #previews = new Map<string, PreviewState>();
 
   get helper(): HelperState {
     return this.#helper;
@@ -55,6 +67,11 @@ export class Store {
     return this.#tools;
   }
 
+  /** By server; absent until somebody looked. */
+  get previews(): ReadonlyMap<string, PreviewState> {
+    return this.#previews;
+  }
+
   accept(event: HelperEvent): void {
     switch (event.kind) {
       case 'helper':
@@ -63,6 +80,7 @@ export class Store {
         if (event.state.kind !== 'running') this.#clear();
         break;
       case 'servers':
+        this.#dropPreviews(this.#servers, event.list);
         this.#servers = event.list;
         break;
       case 'tunnels':
@@ -78,8 +96,19 @@ export class Store {
         if (!this.#tunnels.some(({ id }) => id === event.tunnel)) return; // It was closed while its server was asked.
         this.#tools.set(event.tunnel, event.state);
         break;
+      case 'preview':
+        if (!this.#servers?.servers.some(({ id }) => id === event.server)) return; // Its definition went meanwhile.
+        this.#previews.set(event.server, event.state);
+        break;
     }
     this.#changed.emit(event.kind);
+  }
+
+  #dropPreviews(before: ServerList | undefined, now: ServerList): void {
+    const defined = (list: ServerList | undefined, id: string): string => definition(list?.servers, id);
+    for (const id of this.#previews.keys()) {
+      if (defined(before, id) !== defined(now, id)) this.#previews.delete(id);
+    }
   }
 
   #clear(): void {
@@ -92,4 +121,10 @@ export class Store {
     const open = new Set(this.#tunnels.map(({ id }) => id));
     for (const id of this.#tools.keys()) if (!open.has(id)) this.#tools.delete(id);
   }
+}
+
+/** What is run or asked; the empty text for one that is not there. */
+function definition(servers: readonly DiscoveredServer[] | undefined, id: string): string {
+  const found = servers?.find((server) => server.id === id);
+  return found ? JSON.stringify([found.name, found.transport]) : '';
 }

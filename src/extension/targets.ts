@@ -12,7 +12,7 @@ import { destinationLabel, stateLabel } from './wording.ts';
 /** The server of a tree's row or of `{ server: id }`, as keybindings and notifications pass it. */
 export function serverOf(app: App, target: unknown): DiscoveredServer | undefined {
   const subject = subjectOf(target);
-  if (subject?.kind === 'server') return subject.server;
+  if (subject?.kind === 'server' || subject?.kind === 'offered') return subject.server;
   const id = (target as { server?: unknown } | undefined)?.server;
   return app.store.servers?.servers.find((server) => server.id === id);
 }
@@ -73,6 +73,12 @@ async function liveGrants({ helper }: App, nowMs: number): Promise<GrantInfo[]> 
 export function toolOf(target: unknown): Extract<TreeSubject, { kind: 'tool' }> | undefined {
   const subject = subjectOf(target);
   return subject?.kind === 'tool' ? subject : undefined;
+}
+
+/** Only of a row, too. */
+export function offeredOf(target: unknown): Extract<TreeSubject, { kind: 'offered' }> | undefined {
+  const subject = subjectOf(target);
+  return subject?.kind === 'offered' ? subject : undefined;
 }
 
 function subjectOf(target: unknown): TreeSubject | undefined {

@@ -1,6 +1,7 @@
 // One row of a tree as data: what it says and what it stands for. The trees are built of these without VS Code,
 // and `treeView.ts` shows them.
 import type { DiscoveredServer } from '../core/server.ts';
+import type { PreviewItem } from '../mcp/preview/preview.ts';
 import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 
 export type TreeSubject =
@@ -8,7 +9,9 @@ export type TreeSubject =
   | { kind: 'tunnel'; tunnel: TunnelInfo }
   | { kind: 'grant'; grant: GrantInfo }
   /** A tool of a tunnel's server, or what one agent may do with it. */
-  | { kind: 'tool'; tunnel: TunnelInfo; tool: string; agent?: { grant: string; name: string } };
+  | { kind: 'tool'; tunnel: TunnelInfo; tool: string; agent?: { grant: string; name: string } }
+  /** A tool, prompt or resource of a server that was looked at. */
+  | { kind: 'offered'; server: DiscoveredServer; item: PreviewItem };
 
 export type TreeIcon = { name: string; color?: string };
 

@@ -12,6 +12,7 @@ import { agentTree } from './agentTree.ts';
 import type { App } from './app.ts';
 import { contextKeys, viewIds } from './commandIds.ts';
 import { isLive } from './grantWords.ts';
+import { previewNodes } from './previewTree.ts';
 import { serverTree } from './serverTree.ts';
 import type { HelperState } from './store.ts';
 import type { TreeNode } from './treeNode.ts';
@@ -27,8 +28,9 @@ export type WindowFacts = { trusted: () => boolean };
 
 export function showViews(app: App, facts: WindowFacts): Disposable[] {
   const { store } = app;
-  const servers = new NodeTree(() =>
-    serverTree({ list: store.servers, tunnels: store.tunnels, folders: app.folders() }, t),
+  const servers = new NodeTree(
+    () => serverTree(serverInput(app), t),
+    (node) => loadPreview(app, node),
   );
   const tunnels = new NodeTree(
     () => tunnelTree(store.tunnels, store.tools, app.clock.now(), t),
@@ -58,6 +60,7 @@ export function showViews(app: App, facts: WindowFacts): Disposable[] {
   const ages = setInterval(() => {
     if (tunnelsView.visible && store.tunnels.length > 0) tunnels.refresh();
     if (agentsView.visible && store.grants.length > 0) agents.refresh();
+    if (serversView.visible && store.previews.size > 0) servers.refresh();
     void setContextKeys(app); // The last grant may just have ended.
   }, ageRefreshMs);
   show();
@@ -68,6 +71,19 @@ export function showViews(app: App, facts: WindowFacts): Disposable[] {
     { dispose: store.onChange(show) },
     { dispose: () => clearInterval(ages) },
   ];
+}
+
+function serverInput({ store, folders, clock }: App): Parameters<typeof serverTree>[0] {
+  const { servers: list, tunnels, previews } = store;
+  return { list, tunnels, previews, folders: folders(), nowMs: clock.now() };
+}
+
+/** A server's row is opened for the first time. */
+async function loadPreview({ previews, store, clock }: App, { subject }: TreeNode): Promise<TreeNode[]> {
+  if (subject?.kind !== 'server') return [];
+  await previews.refresh(subject.server.id);
+  const state = store.previews.get(subject.server.id);
+  return state ? previewNodes(subject.server, state, clock.now(), t) : [];
 }
 
 function agentInput({ store, tokens }: App): Parameters<typeof agentTree>[0] {

@@ -27,7 +27,7 @@ const stderrLines = 20;
 const maxLineBytes = 8 * 1024 * 1024;
 
 export type PreviewsOptions = {
-  servers: Pick<ServerResolver, 'resolve'>;
+  servers: Pick<ServerResolver, 'resolve' | 'secretAnswers'>;
   admission: Pick<Admission, 'admit'>;
   /** Told before a server hears of it. */
   notes: Pick<AuditNotes, 'preview'>;
@@ -118,10 +118,10 @@ export class Previews {
     hash: string,
     signal: AbortSignal,
   ): Promise<CachedOffer> {
-    const { notes, cache, clock, log } = this.#options;
+    const { servers, notes, cache, clock, log } = this.#options;
     await notes.preview(name, hash);
     const upstream = this.#upstream(transport);
-    const hide = hider(declaredSecrets(transport));
+    const hide = hider([...declaredSecrets(transport), ...servers.secretAnswers()]);
     const stderr: string[] = [];
     let exit: string | undefined;
     upstream.onEvent((event) => {

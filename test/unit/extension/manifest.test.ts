@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { advice } from '../../../src/core/advice.ts';
 import { adviceTable } from '../../../src/extension/advice.ts';
 import { commandIds, contextKeys, inspectorViewType, settingIds, viewIds } from '../../../src/extension/commandIds.ts';
+import { findingRows } from '../../../src/mcp/preview/finding.ts';
 import { inspectorText } from '../../../src/protocol/inspectorText.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -87,7 +88,8 @@ function translated(): string[] {
   const literal = /\bt\(\s*'((?:[^'\\]|\\.)*)'/g;
   const inCode = readdirSync(folder).flatMap((file) => [...text('src/extension', file).matchAll(literal)]);
   const sentences = Object.values(adviceTable).map(({ sentence }) => sentence);
-  const all = [...inCode.map(([, english]) => english!), ...sentences, ...Object.values(inspectorText)];
+  const ofFindings = Object.values(findingRows).map(({ sentence }) => sentence);
+  const all = [...inCode.map(([, english]) => english!), ...sentences, ...Object.values(inspectorText), ...ofFindings];
   return [...new Set(all)].sort();
 }
 

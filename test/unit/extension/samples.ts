@@ -1,5 +1,6 @@
 // Servers, tunnels and grants as a helper sends them; a test changes what it is about.
 import type { DiscoveredServer } from '../../../src/core/server.ts';
+import type { ServerPreview } from '../../../src/mcp/preview/preview.ts';
 import type { AgentSeen, GrantInfo, ToolRules, TunnelInfo } from '../../../src/protocol/control.ts';
 
 export const nowMs = 1_800_000_000_000;
@@ -74,6 +75,39 @@ export function toolRules(changes: Partial<ToolRules> = {}): ToolRules {
       { grant: 'g2', name: 'reader', readOnly: true },
     ],
     unknownNames: [],
+    ...changes,
+  };
+}
+
+/** A server that was looked at a minute ago: one plain tool, one that looks poisoned. */
+export function preview(changes: Partial<ServerPreview> = {}): ServerPreview {
+  const definition = { name: 'echo', description: 'Says it again.', inputSchema: { type: 'object' } };
+  return {
+    takenMs: nowMs - 60_000,
+    era: 'legacy',
+    revision: '2025-11-25',
+    server: { name: 'everything', version: '1' },
+    tools: {
+      kind: 'listed',
+      items: [
+        { name: 'echo', definition, findings: [], tokens: 20, hints: { readOnlyHint: true, idempotentHint: true } },
+        {
+          name: 'add',
+          definition: { ...definition, name: 'add', description: 'Adds.\u200b' },
+          findings: [
+            { rule: 'hidden-characters', where: 'description', words: ['U+200B'] },
+            { rule: 'array-without-items', where: 'inputSchema.properties.list' },
+          ],
+          tokens: 1_234,
+          hints: {},
+        },
+      ],
+    },
+    prompts: { kind: 'listed', items: [] },
+    resources: { kind: 'absent' },
+    templates: { kind: 'absent' },
+    tokens: 1_254,
+    findings: [],
     ...changes,
   };
 }

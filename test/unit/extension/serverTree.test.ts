@@ -1,12 +1,14 @@
 import { expect, it } from 'vitest';
 import { serverTree, shortPath } from '../../../src/extension/serverTree.ts';
 import { english } from './english.ts';
-import { server, tunnel } from './samples.ts';
+import type { PreviewState } from '../../../src/extension/store.ts';
+import { nowMs, server, tunnel } from './samples.ts';
 
 const folders = ['/work'];
+const previews = new Map<string, PreviewState>();
 
 it('is empty until discovery answered', () => {
-  expect(serverTree({ list: undefined, tunnels: [], folders }, english)).toEqual([]);
+  expect(serverTree({ list: undefined, tunnels: [], folders, previews, nowMs }, english)).toEqual([]);
 });
 
 it('groups servers by the file that defines them, and opens that file at its line', () => {
@@ -14,7 +16,7 @@ it('groups servers by the file that defines them, and opens that file at its lin
   const url = { kind: 'http', url: 'http://127.0.0.1:3000/mcp', headers: {} } as const;
   const list = { servers: [server(), { ...other, transport: url }], problems: [] };
 
-  const files = serverTree({ list, tunnels: [], folders }, english);
+  const files = serverTree({ list, tunnels: [], folders, previews, nowMs }, english);
 
   expect(files.map(({ label, description }) => [label, description])).toEqual([
     ['.mcp.json', ''],
@@ -34,7 +36,10 @@ it('groups servers by the file that defines them, and opens that file at its lin
 
 it('shows what keeps a server from being exposed on its row, and offers no button for it', () => {
   const broken = server({ problem: 'asks for ${input:key}' });
-  const [file] = serverTree({ list: { servers: [broken], problems: [] }, tunnels: [], folders }, english);
+  const [file] = serverTree(
+    { list: { servers: [broken], problems: [] }, tunnels: [], folders, previews, nowMs },
+    english,
+  );
   expect(file?.children[0]).toMatchObject({
     description: 'asks for ${input:key}',
     icon: { name: 'error' },
@@ -46,7 +51,7 @@ it('shows what keeps a server from being exposed on its row, and offers no butto
 it('shows a file that cannot be read with line and reason, beside the servers of others', () => {
   const problem = { file: '/work/.cursor/mcp.json', line: 4, column: 2, message: 'a comma is missing' };
   const list = { servers: [server()], problems: [problem] };
-  const files = serverTree({ list, tunnels: [], folders }, english);
+  const files = serverTree({ list, tunnels: [], folders, previews, nowMs }, english);
   expect(files).toHaveLength(2);
   const broken = files.find(({ description }) => description === '.cursor')!;
   expect(broken.icon?.name).toBe('error');
@@ -74,7 +79,7 @@ it('sets apart what is developed here, what runs already, and what the user has 
   const problems = [{ file: '/home/me/.codex/config.toml', line: 1, message: 'this is not TOML' }];
   const list = { servers: [own, runs, developed, server()], problems };
 
-  const rows = serverTree({ list, tunnels: [], folders }, english);
+  const rows = serverTree({ list, tunnels: [], folders, previews, nowMs }, english);
 
   expect(rows.map(({ label, folded }) => [label, folded ?? false])).toEqual([
     ['mcp.json', false],
@@ -89,7 +94,7 @@ it('sets apart what is developed here, what runs already, and what the user has 
 
 it('marks a server that is exposed', () => {
   const list = { servers: [server()], problems: [] };
-  const [file] = serverTree({ list, tunnels: [tunnel()], folders }, english);
+  const [file] = serverTree({ list, tunnels: [tunnel()], folders, previews, nowMs }, english);
   expect(file?.children[0]).toMatchObject({ context: 'server.exposed', icon: { name: 'broadcast' } });
 });
 

@@ -1,0 +1,41 @@
+// Commands on what a server offers: look at it, look again, and copy what it says of a tool.
+import { env } from 'vscode';
+import { TunnelError } from '../core/errors.ts';
+import type { DiscoveredServer } from '../core/server.ts';
+import type { App } from './app.ts';
+import { agreeToRun } from './consent.ts';
+import { showInfo } from './messages.ts';
+import { offeredOf, serverOf } from './targets.ts';
+import { t } from './vscodeTranslate.ts';
+
+/** Asks for consent where nobody gave it yet. */
+export async function previewServer(app: App, target?: unknown): Promise<void> {
+  const server = serverOf(app, target);
+  if (server) await look(app, server, false);
+}
+
+export async function refreshPreview(app: App, target?: unknown): Promise<void> {
+  const server = serverOf(app, target);
+  if (server) await look(app, server, true);
+}
+
+async function look(app: App, server: DiscoveredServer, again: boolean): Promise<void> {
+  if (server.problem) throw new TunnelError('CONFIG_INVALID', `“${server.name}” cannot be asked: ${server.problem}`);
+  const consent = await agreeToRun(app, server, 'preview');
+  if (!consent) return;
+  await app.previews.refresh(server.id, { again, ...(consent === 'agreed' ? {} : { consent: consent.hash }) });
+}
+
+export async function copyOfferedName(_app: App, target?: unknown): Promise<void> {
+  const offered = offeredOf(target);
+  if (!offered) return;
+  await env.clipboard.writeText(offered.item.name);
+  void showInfo(t('The name is in the clipboard.'));
+}
+
+export async function copyOfferedJson(_app: App, target?: unknown): Promise<void> {
+  const offered = offeredOf(target);
+  if (!offered) return;
+  await env.clipboard.writeText(`${JSON.stringify(offered.item.definition, undefined, 2)}\n`);
+  void showInfo(t('The definition is in the clipboard.'));
+}
