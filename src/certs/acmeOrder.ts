@@ -19,6 +19,8 @@ export type Challenge = { keyPem: string; certificatePem: string };
 export type AcmeOrderOptions = {
   client: AcmeClient;
   hostname: string;
+  /** How a person calls it: its host. */
+  authority: string;
   csrPem: string;
   /** Shows the proof to whoever looks at the name, until what it returns is called. */
   show: (challenge: Challenge) => () => void;
@@ -56,7 +58,7 @@ type Order = z.infer<typeof orderSchema>;
 export async function orderCertificate(options: AcmeOrderOptions): Promise<string> {
   const { client, hostname, csrPem, signal } = options;
   const identifiers = [{ type: 'dns', value: hostname }];
-  const order = parsed(orderSchema, await client.createOrder({ identifiers }));
+  const order = parsed(options, orderSchema, await client.createOrder({ identifiers }));
   if (order.status === 'pending') await prove(order, options);
   const ready = await settled(order, ['ready', 'valid'], options);
   if (ready.status === 'ready') await client.finalizeOrder(ready as never, csrPem);
@@ -64,20 +66,21 @@ export async function orderCertificate(options: AcmeOrderOptions): Promise<strin
   signal.throwIfAborted();
   const chain: unknown = await client.getCertificate(valid as never);
   if (typeof chain !== 'string' || chain.length > maxChainLength) {
-    throw new AcmeFailure('refused', 'what it gave out as a certificate is none');
+    throw refused(options, 'gave out something that is no certificate');
   }
   return chain;
 }
 
-async function prove(order: Order, { client, hostname, show, onLook, clock, signal }: AcmeOrderOptions): Promise<void> {
-  const authorization = await authorizationOf(client, order);
+async function prove(order: Order, options: AcmeOrderOptions): Promise<void> {
+  const { client, hostname, show, onLook, clock } = options;
+  const authorization = await authorizationOf(order, options);
   if (authorization.status === 'valid') return;
   if (authorization.identifier.value.toLowerCase() !== hostname) {
-    throw new AcmeFailure('refused', 'it asks for proof of another name than the one that was ordered');
+    throw refused(options, 'asks for proof of another name than the one that was ordered');
   }
   const offered = authorization.challenges.flatMap((one) => challengeSchema.safeParse(one).data ?? []);
   const challenge = offered.find(({ type }) => type === 'tls-alpn-01');
-  if (!challenge) throw new AcmeFailure('refused', 'it does not look at names by TLS-ALPN-01');
+  if (!challenge) throw refused(options, 'does not look at names by TLS-ALPN-01');
 
   const key = await makeKeyPair();
   const keyAuthorization = await client.getChallengeKeyAuthorization(challenge as never);
@@ -86,49 +89,52 @@ async function prove(order: Order, { client, hostname, show, onLook, clock, sign
   try {
     onLook();
     await client.completeChallenge(challenge as never);
-    await poll(clock, signal, async () => {
-      const { status, challenges } = await authorizationOf(client, order);
+    await poll(options, async () => {
+      const { status, challenges } = await authorizationOf(order, options);
       if (status === 'valid') return true;
       if (status === 'pending' || status === 'processing') return undefined;
       const failed = challenges.flatMap((one) => challengeSchema.safeParse(one).data ?? []);
       const { error } = failed.find(({ url }) => url === challenge.url) ?? {};
-      throw new AcmeFailure('refused', `it looked at ${hostname} and did not find this tunnel: ${problemText(error)}`);
+      throw refused(options, `looked at ${hostname} and did not find this tunnel: ${problemText(error)}`);
     });
   } finally {
     hide();
   }
 }
 
-async function authorizationOf(client: AcmeClient, order: Order): Promise<z.infer<typeof authorizationSchema>> {
-  const [authorization] = await client.getAuthorizations(order as never);
-  return parsed(authorizationSchema, authorization);
+async function authorizationOf(order: Order, options: AcmeOrderOptions): Promise<z.infer<typeof authorizationSchema>> {
+  const [authorization] = await options.client.getAuthorizations(order as never);
+  return parsed(options, authorizationSchema, authorization);
 }
 
 /** The order once it has one of the states. */
 function settled(order: Order, wanted: readonly string[], options: AcmeOrderOptions): Promise<Order> {
-  const { client, clock, signal } = options;
-  return poll(clock, signal, async () => {
-    const now = parsed(orderSchema, await client.getOrder(order as never));
+  return poll(options, async () => {
+    const now = parsed(options, orderSchema, await options.client.getOrder(order as never));
     if (wanted.includes(now.status)) return now;
     if (now.status !== 'invalid') return undefined;
-    throw new AcmeFailure('refused', `it made the order invalid: ${problemText(now.error)}`);
+    throw refused(options, `made the order invalid: ${problemText(now.error)}`);
   });
 }
 
-async function poll<T>(clock: Clock, signal: AbortSignal, look: () => Promise<T | undefined>): Promise<T> {
+async function poll<T>(options: AcmeOrderOptions, look: () => Promise<T | undefined>): Promise<T> {
+  const { clock, signal } = options;
   const until = clock.now() + acmePatienceMs;
   for (let waitMs = pollMs; ; waitMs = Math.min(waitMs + pollMs, slowestPollMs)) {
     const found = await look();
     if (found !== undefined) return found;
     if (clock.now() + waitMs > until) {
-      throw new AcmeFailure('refused', `it did not come to an end in ${acmePatienceMs / 1000} s`);
+      throw refused(options, `did not come to an end in ${acmePatienceMs / 1000} s`);
     }
     await delay(clock, waitMs, signal);
   }
 }
 
-function parsed<T>(schema: z.ZodType<T>, answer: unknown): T {
+function parsed<T>(options: AcmeOrderOptions, schema: z.ZodType<T>, answer: unknown): T {
   const result = schema.safeParse(answer);
   if (result.success) return result.data;
-  throw new AcmeFailure('refused', 'it answered something that is not ACME', { cause: result.error });
+  throw refused(options, 'answered something that is not ACME', result.error);
 }
+
+const refused = ({ authority }: AcmeOrderOptions, what: string, cause?: unknown): AcmeFailure =>
+  new AcmeFailure('refused', `${authority} ${what}`, { cause });

@@ -213,7 +213,16 @@ export class AcmeRenewal {
     const { store, hostname, show, clock } = this.#options;
     const key = await makeKeyPair();
     const csrPem = createServerCsr(key, [{ kind: 'dns', name: hostname }]);
-    const chainPem = await orderCertificate({ client, hostname, csrPem, show, onLook, clock, signal });
+    const chainPem = await orderCertificate({
+      client,
+      hostname,
+      authority: this.#host,
+      csrPem,
+      show,
+      onLook,
+      clock,
+      signal,
+    });
     // Counted before it is judged: to the authority it is one of those that it issues in a week.
     const issued = { atMs: clock.now(), lifetimeMs: lifetimeMs(chainPem) };
     await store.change(hostname, (entry) => ({ ...entry, issued: [...entry.issued, issued] }));

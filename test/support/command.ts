@@ -13,7 +13,14 @@ export const everything = [process.execPath, everythingPath, 'stdio'] as const;
 export type Line = { event: string } & Record<string, unknown>;
 export type Ended = { code: number | null; signal: string | null };
 
-export type StartOptions = { home: string; cwd?: string; input?: string; env?: Record<string, string> };
+export type StartOptions = {
+  home: string;
+  cwd?: string;
+  input?: string;
+  env?: Record<string, string>;
+  /** Words in front of the command, as `PrivateNetwork.within` gives them. */
+  within?: (cwd: string) => readonly string[];
+};
 
 export class RunningCommand {
   readonly child: ChildProcess;
@@ -22,9 +29,10 @@ export class RunningCommand {
   stderr = '';
   #ended: Ended | undefined;
 
-  constructor(words: readonly string[], { home, cwd, input, env }: StartOptions) {
-    this.child = spawn(process.execPath, [join(root, 'dist/cli.js'), ...words], {
-      cwd: cwd ?? home,
+  constructor(words: readonly string[], { home, cwd = home, input, env, within }: StartOptions) {
+    const whole = [...(within?.(cwd) ?? []), process.execPath, join(root, 'dist/cli.js'), ...words];
+    this.child = spawn(whole[0]!, whole.slice(1), {
+      cwd,
       env: { ...process.env, MCP_TUNNEL_HOME: home, HOME: home, NO_COLOR: '1', ...env },
       stdio: 'pipe',
     });
