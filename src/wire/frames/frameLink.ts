@@ -67,6 +67,7 @@ export class FrameLink implements StreamHost {
   #acknowledged = 0;
   #unread = 0;
   #pings = 0;
+  #pingedMs = 0;
   #answered: (() => void) | undefined;
   #goodbye: TimerHandle | undefined;
 
@@ -84,6 +85,7 @@ export class FrameLink implements StreamHost {
     socket.on('data', (chunk: Buffer) => this.#parse(parser, chunk));
     socket.on('drain', () => this.#schedule());
     socket.once('end', () => this.destroy());
+    this.#ping(); // The first measure of the line.
     const stopHealth = watchHealth({ closed: false, ping: (answered) => this.#ping(answered) }, options.clock, () =>
       this.destroy({ fault: 'silence' }),
     );
@@ -192,8 +194,10 @@ export class FrameLink implements StreamHost {
     this.control.destroy();
   }
 
-  #ping(answered: () => void): void {
-    this.#answered = answered;
+  /** A later ping takes the place of one that was not answered. */
+  #ping(answered?: () => void): void {
+    if (answered) this.#answered = answered;
+    this.#pingedMs = performance.now();
     this.post(encodeNumber(frameType.ping, 0, ++this.#pings));
   }
 
@@ -301,11 +305,19 @@ export class FrameLink implements StreamHost {
     if (type === frameType.ping) this.post(encodeNumber(frameType.pong, 0, value));
     else if (type === frameType.pong) this.#onPong(value);
     else if (!this.#inFlight.acked(value, performance.now())) throw new ProtocolError('ACK of what was never sent');
-    else if (this.#ring.length > 0) this.#schedule();
+    else this.#acked();
+  }
+
+  #acked(): void {
+    if (this.#inFlight.takePing()) this.#ping();
+    if (this.#ring.length > 0) this.#schedule();
   }
 
   #onPong(value: number): void {
     if (value !== this.#pings) return;
+    const nowMs = performance.now();
+    this.#inFlight.roundTrip(nowMs - this.#pingedMs, nowMs);
+    this.#schedule();
     this.#answered?.();
     this.#answered = undefined;
   }

@@ -1,6 +1,7 @@
 // How much may be under way on a line: enough to keep it busy, not so much that it queues up in front of it. Like BBR
-// (Cardwell et al. 2016) in small: the largest delivery rate × the shortest round trip × 1.5, both measured from the
-// other side's acknowledgements. Pure arithmetic: the time comes in.
+// (Cardwell et al. 2016) in small: the largest delivery rate × the shortest round trip × 1.5. The rate is measured from
+// the other side's acknowledgements over one round trip at a time, so that a stall for a lost packet, after which all
+// that had arrived is handed over at once, does not look like a slow line. Pure arithmetic: the time comes in.
 import { linkWindowBytes } from '../windows.ts';
 
 /** Bytes that may always be under way; a line slower than this in its round trip queues them. */
@@ -12,38 +13,37 @@ export const ackEveryBytes = 32 * 1024;
 /** How far beyond what the line holds: the slack between acknowledgements, and room to find out that it is faster. */
 const gain = 1.5;
 
-/** Round trips below this are counted as this: on a fast line the two processes are what takes the time. */
+/** Round trips below this are counted as this: on a fast line it is the two processes that take the time. */
 const minRoundTripMs = 4;
 
-/** The shortest round trip is measured anew when it is so old: the path may have become longer. */
-const roundTripAgeMs = 10_000;
+/** Before the first ping is answered. */
+const guessedRoundTripMs = 20;
+
+/** The shortest round trip is measured anew when it is so old and the line is in use: the path may have become longer. */
+export const roundTripAgeMs = 10_000;
 
 /** The largest rate of so many round trips counts. */
 const rateRounds = 10;
 
-/** Sent and not acknowledged, with what was known when it was sent. */
-type Mark = {
-  end: number;
-  sentMs: number;
-  ackedBefore: number;
-  ackedBeforeMs: number;
-  /** The line was in use when it was sent. A little on an idle line says nothing against what was measured before. */
-  full: boolean;
-};
+/** Acknowledgements that are remembered for one round trip; at the limit every other one is forgotten. */
+const maxAcks = 512;
+
+type Ack = { atMs: number; total: number };
 
 export class InFlight {
-  readonly #marks: Mark[] = [];
   #sent = 0;
   #acked = 0;
-  #ackedMs = 0;
   #limit = minInFlightBytes;
-  #roundTripMs = Infinity;
+  #roundTripMs: number | undefined;
   #roundTripAtMs = 0;
-  /** While a fresh round trip is taken: where it began. */
-  #probeEnd: number | undefined;
+  #probe: 'none' | 'draining' | 'asked' = 'none';
+  /** The last ones: from about one round trip ago until now. */
+  #acks: Ack[] = [];
   /** The largest rates, in bytes a ms, of the last rounds; the newest round last. */
   readonly #rates: number[] = [0];
-  #roundEnd = 0;
+  #roundEndsMs = 0;
+  /** The line was in use in this round. A little on an idle line says nothing against what was measured before. */
+  #roundIsFull = false;
 
   /** Sent and not known to have arrived. */
   get bytes(): number {
@@ -52,7 +52,7 @@ export class InFlight {
 
   /** What may be under way now. */
   get limit(): number {
-    return this.#probeEnd === undefined ? this.#limit : Math.min(this.#limit, minInFlightBytes);
+    return this.#probe === 'none' ? this.#limit : Math.min(this.#limit, minInFlightBytes);
   }
 
   get room(): number {
@@ -60,16 +60,9 @@ export class InFlight {
   }
 
   sent(bytes: number, nowMs: number): void {
-    if (this.bytes === 0) this.#ackedMs = nowMs; // It was idle: the rate is measured from here.
+    if (this.bytes === 0) this.#acks = [{ atMs: nowMs, total: this.#acked }]; // Idleness is no part of the rate.
     this.#sent += bytes;
-    const full = this.bytes * 2 >= this.limit;
-    const last = this.#marks.at(-1);
-    if (last && last.full === full && last.sentMs === nowMs && this.#sent - last.end < ackEveryBytes / 2) {
-      last.end = this.#sent;
-    } else {
-      const [ackedBefore, ackedBeforeMs] = [this.#acked, this.#ackedMs];
-      this.#marks.push({ end: this.#sent, sentMs: nowMs, ackedBefore, ackedBeforeMs, full });
-    }
+    if (this.bytes * 2 >= this.limit) this.#roundIsFull = true;
   }
 
   /** `total` is modulo 2³². Returns false when it acknowledges what was never sent. */
@@ -78,35 +71,56 @@ export class InFlight {
     if (news > this.bytes) return false;
     if (news === 0) return true;
     this.#acked += news;
-    this.#ackedMs = nowMs;
-    let mark: Mark | undefined;
-    while (this.#marks[0] && this.#marks[0].end <= this.#acked) mark = this.#marks.shift();
-    if (mark) this.#learn(mark, nowMs);
+    this.#learnRate(nowMs);
+    if (this.#probe === 'none' && this.#roundTripMs !== undefined && nowMs - this.#roundTripAtMs > roundTripAgeMs) {
+      this.#probe = 'draining';
+    }
     return true;
   }
 
-  #learn(mark: Mark, nowMs: number): void {
-    const roundTripMs = nowMs - mark.sentMs;
-    const isOld = nowMs - this.#roundTripAtMs > roundTripAgeMs && this.#roundTripMs < Infinity;
-    if (this.#probeEnd !== undefined && mark.end > this.#probeEnd) {
-      // Sent when the line had been emptied: this is the round trip of today, shorter or longer.
-      this.#probeEnd = undefined;
-      this.#roundTripMs = roundTripMs;
-      this.#roundTripAtMs = nowMs;
-    } else if (roundTripMs <= this.#roundTripMs) {
-      this.#roundTripMs = roundTripMs;
-      this.#roundTripAtMs = nowMs;
-    } else if (isOld && this.#probeEnd === undefined) this.#probeEnd = this.#sent;
+  /** Asked after everything that was sent: true when a ping should go out now, to be told by `roundTrip`. */
+  takePing(): boolean {
+    if (this.#probe !== 'draining' || this.bytes > minInFlightBytes) return false;
+    this.#probe = 'asked';
+    return true;
+  }
 
-    const rate = (this.#acked - mark.ackedBefore) / Math.max(nowMs - mark.ackedBeforeMs, 0.1);
-    if (mark.full && this.#acked >= this.#roundEnd) {
-      this.#roundEnd = this.#sent;
-      this.#rates.push(0);
+  /** A ping was answered after so long. */
+  roundTrip(tookMs: number, nowMs: number): void {
+    const isNew = this.#probe === 'asked' || this.#roundTripMs === undefined || tookMs <= this.#roundTripMs;
+    this.#probe = this.#probe === 'asked' ? 'none' : this.#probe;
+    if (!isNew) return;
+    this.#roundTripMs = tookMs;
+    this.#roundTripAtMs = nowMs;
+    this.#setLimit();
+  }
+
+  get #windowMs(): number {
+    return Math.max(this.#roundTripMs ?? guessedRoundTripMs, minRoundTripMs);
+  }
+
+  #learnRate(nowMs: number): void {
+    const acks = this.#acks;
+    acks.push({ atMs: nowMs, total: this.#acked });
+    // The newest that is a round trip old stays in front.
+    while (acks.length > 2 && nowMs - acks[1]!.atMs >= this.#windowMs) acks.shift();
+    if (acks.length > maxAcks) this.#acks = acks.filter((_, index) => index % 2 === 0);
+    const tookMs = nowMs - acks[0]!.atMs;
+    if (tookMs < this.#windowMs) return; // Its round trip is not over.
+
+    if (nowMs >= this.#roundEndsMs) {
+      this.#roundEndsMs = nowMs + this.#windowMs;
+      if (this.#roundIsFull) this.#rates.push(0);
       if (this.#rates.length > rateRounds) this.#rates.shift();
+      this.#roundIsFull = false;
     }
     const newest = this.#rates.length - 1;
-    this.#rates[newest] = Math.max(this.#rates[newest]!, rate);
-    const held = gain * Math.max(...this.#rates) * Math.max(this.#roundTripMs, minRoundTripMs);
+    this.#rates[newest] = Math.max(this.#rates[newest]!, (this.#acked - acks[0]!.total) / tookMs);
+    this.#setLimit();
+  }
+
+  #setLimit(): void {
+    const held = gain * Math.max(...this.#rates) * this.#windowMs;
     this.#limit = Math.round(Math.min(linkWindowBytes, Math.max(minInFlightBytes, held)));
   }
 }

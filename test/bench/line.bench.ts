@@ -1,0 +1,78 @@
+// A small call beside a bulk transfer, on a slow line and on a lossy one: direct HTTPS, and through an edge over links
+// framed by HTTP/2 and by `wire/frames/`, one link and four. The line is between edge and connector, or between agent and
+// server where there is no edge. Rounds are interleaved; what counts is the ratio of medians to direct.
+// `-- line [--rounds N]`
+import { parseArgs } from 'node:util';
+import { DelayLine, farAddress, isInNamespace, runInNamespace, type LineOptions } from './delayLine.ts';
+import { median, print, printTable, quantile, spread } from './figures.ts';
+import { beside, type Beside } from './line/callBeside.ts';
+import { LinkWorld } from './line/linkWorld.ts';
+
+const kibibyte = 1024;
+
+const lines: { name: string; line: LineOptions }[] = [
+  {
+    name: '20 Mbit/s, 40 ms',
+    line: { bitsPerSecond: 20e6, roundTripMs: 40, bufferBytes: 128 * kibibyte, loss: 0 },
+  },
+  {
+    name: '200 Mbit/s, 40 ms, 1 % loss',
+    line: { bitsPerSecond: 200e6, roundTripMs: 40, bufferBytes: 1024 * kibibyte, loss: 0.01 },
+  },
+];
+
+const ways = ['direct', 'http2 ×1', 'frames ×1', 'http2 ×4', 'frames ×4'] as const;
+type Way = (typeof ways)[number];
+
+async function main(): Promise<void> {
+  if (!isInNamespace()) {
+    process.exitCode = runInNamespace();
+    return;
+  }
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '7' } }, allowPositionals: true });
+  for (const { name, line: options } of lines) {
+    const line = await DelayLine.open(options);
+    const world = await LinkWorld.open({
+      'http2 ×1': { framing: 'http2', links: 1 },
+      'frames ×1': { framing: 'frames', links: 1 },
+      'http2 ×4': { framing: 'http2', links: 4 },
+      'frames ×4': { framing: 'frames', links: 4 },
+    });
+    const target = (way: Way): { port: number; host: string } =>
+      way === 'direct'
+        ? { port: world.directPort, host: farAddress }
+        : { port: world.edgePort(way), host: '127.0.0.1' };
+    const measured = new Map<Way, Beside[]>(ways.map((way) => [way, []]));
+    for (let round = -1; round < Number(values.rounds); round += 1) {
+      for (const way of ways) {
+        const result = await beside(target(way));
+        if (round >= 0) measured.get(way)?.push(result); // The first warms up.
+      }
+    }
+    await world.close();
+    await line.close();
+    printLine(name, measured);
+  }
+}
+
+function printLine(name: string, measured: Map<Way, Beside[]>): void {
+  const calls = (way: Way): number[] => measured.get(way)!.map(({ callsMs }) => median(callsMs));
+  const rates = (way: Way): number[] => measured.get(way)!.map(({ bulkMbitPerSecond }) => bulkMbitPerSecond);
+  const direct = median(calls('direct'));
+  print(`${name}: small call beside a bulk transfer, ${measured.get('direct')!.length} rounds`);
+  printTable([
+    ['', 'p50 ms (quartiles of rounds)', 'of direct', 'p90 ms', 'bulk Mbit/s'],
+    ...ways.map((way) => [
+      way,
+      spread(calls(way), 1),
+      (median(calls(way)) / direct).toFixed(2),
+      quantile(
+        measured.get(way)!.flatMap(({ callsMs }) => callsMs),
+        0.9,
+      ).toFixed(1),
+      spread(rates(way), 1),
+    ]),
+  ]);
+}
+
+void main();
