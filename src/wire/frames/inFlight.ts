@@ -3,12 +3,16 @@
 // the other side's acknowledgements over one round trip at a time, so that a stall for a lost packet, after which all
 // that had arrived is handed over at once, does not look like a slow line. Pure arithmetic: the time comes in.
 import { linkWindowBytes } from '../windows.ts';
+import { maxDataBytes } from './frame.ts';
 
 /** Bytes that may always be under way; a line slower than this in its round trip queues them. */
 export const minInFlightBytes = 64 * 1024;
 
-/** The other side acknowledges at least every so many bytes. */
-export const ackEveryBytes = 32 * 1024;
+/**
+ * The other side acknowledges at least every so many bytes: a whole frame. What waits for an acknowledgement that is not
+ * due yet is room that the sender lacks, and with little under way a line would not be seen to take more.
+ */
+export const ackEveryBytes = maxDataBytes;
 
 /** How far beyond what the line holds: the slack between acknowledgements, and room to find out that it is faster. */
 const gain = 1.5;
