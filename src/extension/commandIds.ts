@@ -58,4 +58,8 @@ export const settingIds = {
   grantExpiresHours: 'grant.expiresHours',
   edges: 'edges',
   serverWatch: 'server.watch',
+  acmeDirectory: 'acme.directory',
+  acmeAgreeToTerms: 'acme.agreeToTerms',
+  acmeEmail: 'acme.email',
+  acmeCaFile: 'acme.caFile',
 } as const;

@@ -3,6 +3,7 @@ import { commands, ProgressLocation, QuickPickItemKind, window, workspace, type 
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import type { DiscoveredServer, LaunchPlan } from '../core/server.ts';
 import type { Destination, OpenedTunnel } from '../protocol/control.ts';
+import { certificateFor } from './certificateSetting.ts';
 import { copyClientConfig, copyUrl } from './clientConfig.ts';
 import { addServer } from './addServer.ts';
 import type { App } from './app.ts';
@@ -155,6 +156,7 @@ async function openTunnel(
     grant: await grantFor(app, server),
     ...(consent ? { consent } : {}),
     ...runOf(server.transport.kind),
+    ...certificateFor(destination),
   };
   const opened = await app.helper.request('tunnel/open', request, signal);
   if (opened.grant && opened.token) await app.tokens.keep(opened.grant, opened.token);

@@ -32,6 +32,7 @@ export async function reopenTunnels({ helper, remembered, folders, trusted, run,
         ...(port ? { port } : {}),
         grant: { none: true },
         ...run(server.id),
+        ...(destination.carrier === 'edge' ? { certificate: { kind: 'kept' as const } } : {}),
       });
       await remembered.add(opened.tunnel);
     } catch (error) {

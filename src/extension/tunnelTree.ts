@@ -3,6 +3,7 @@
 import { formatDuration } from '../core/duration.ts';
 import type { AgentSeen, TunnelInfo, TunnelState } from '../protocol/control.ts';
 import { advise } from './advice.ts';
+import { certificateLines, certificateNodes } from './certificateTree.ts';
 import { commandIds } from './commandIds.ts';
 import { pairingNodes } from './pairingTree.ts';
 import type { ToolsState } from './store.ts';
@@ -38,6 +39,7 @@ function tunnelNode(tunnel: TunnelInfo, tools: ToolsState | undefined, nowMs: nu
     subject: { kind: 'tunnel', tunnel },
     children: [
       ...problemNodes(tunnel, t),
+      ...certificateNodes(tunnel, t),
       ...pairingNodes(tunnel, nowMs, t),
       ...urlNodes(tunnel, t),
       destinationNode(tunnel, t),
@@ -52,6 +54,7 @@ function tooltip(tunnel: TunnelInfo, state: string, nowMs: number, t: Translate)
     `${tunnel.server.name}: ${state}`,
     ...(tunnel.url ? [tunnel.url] : []),
     `${destinationLabel(tunnel.destination, t)}, ${privacyLabel(tunnel.privacy, t)}`,
+    ...certificateLines(tunnel, t),
     t('Open for {0}', formatDuration(Math.floor((nowMs - tunnel.openedMs) / 60_000) * 60_000)),
     agentCount(tunnel, t),
     t('Calls per minute: {0}', tunnel.callsPerMinute),

@@ -52,6 +52,12 @@ it('has its server run as the settings say now', async () => {
   expect(requests).toMatchObject([{ run: { watch: ['dist of s1'] } }]);
 });
 
+it('asks for the certificate that a tunnel through an edge had', async () => {
+  const remembered = new RememberedTunnels(memory());
+  await remembered.add(tunnel({ destination: { carrier: 'edge', host: 'edge.example.com' } }));
+  expect((await reopen(remembered)).requests).toMatchObject([{ certificate: { kind: 'kept' } }]);
+});
+
 it('leaves alone what is open already', async () => {
   const { requests } = await reopen(await rememberedOne(), { open: [tunnel()] });
   expect(requests).toEqual([]);

@@ -78,3 +78,14 @@ it('keeps the identity of rows when their numbers change, so that folds and sele
   const ids = (node: ReturnType<typeof treeOf>): string[] => [node.id, ...node.children.map(({ id }) => id)];
   expect(ids(treeOf({ callsPerMinute: 9 }))).toEqual(ids(treeOf()));
 });
+
+it('warns while agents see another certificate than the one that was asked for, and names it where it is no usual one', () => {
+  expect(treeOf({ certificate: { kind: 'local', expiresMs: nowMs } }).tooltip).not.toContain('Certificate');
+  const warning = 'agents see a certificate of this machine’s own authority until ca.example has issued one';
+  const waiting = treeOf({ certificate: { kind: 'local', expiresMs: nowMs, warning } });
+  expect(waiting.children[0]).toMatchObject({ label: warning, icon: { name: 'warning' } });
+  const account = 'https://ca.example/acct/1';
+  const issued = treeOf({ certificate: { kind: 'acme', expiresMs: nowMs, account } });
+  expect(issued.tooltip).toContain(account);
+  expect(issued.children.map(({ icon }) => icon?.name)).not.toContain('warning');
+});
