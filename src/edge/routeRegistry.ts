@@ -13,12 +13,17 @@ import type { Link } from './links.ts';
 import { readClaim } from './readClaim.ts';
 import type { RouteSharing } from './routeSharing.ts';
 
+/** Runs that are remembered as overtaken, of one name. */
+const maxOvertaken = 8;
+
 export type Route = {
   hostname: string;
   label: string;
   connector: string;
   instance: string;
   run: string;
+  /** Runs that lost the name, the newest last: a link of theirs that was on its way must not take it back. */
+  overtaken: readonly string[];
   /** At least one, in the order they came. */
   links: Set<Link>;
   admission: Admission | undefined;
@@ -74,7 +79,7 @@ export class RouteRegistry {
 
     const present = this.#routes.get(hostname);
     checkTakeover(present, link, claim);
-    const route = present?.run === claim.run ? present : this.#make(hostname, link, claim);
+    const route = present?.run === claim.run ? present : this.#make(hostname, link, claim, present);
     if (!route.links.has(link) && route.links.size >= limits.maxLinksPerRoute) {
       throw new TunnelError('LIMIT', `a name is served by at most ${limits.maxLinksPerRoute} links`);
     }
@@ -127,7 +132,9 @@ export class RouteRegistry {
     this.#options.sharing?.withdraw(label, run);
   }
 
-  #make(hostname: string, { connector }: Link, { label, instance, run, admission }: RouteClaim): Route {
+  #make(hostname: string, { connector }: Link, claim: RouteClaim, present: Route | undefined): Route {
+    const { label, instance, run, admission } = claim;
+    const overtaken = present ? [...present.overtaken, present.run].slice(-maxOvertaken) : [];
     const { limits, clock } = this.#options;
     // Read anew each time: a name may be served for months.
     const fresh = new FreshVisitors({
@@ -139,12 +146,15 @@ export class RouteRegistry {
         return limits.visitorBurst;
       },
     });
-    return { hostname, label, connector, instance, run, links: new Set(), admission, sinceMs: clock.now(), fresh };
+    const sinceMs = clock.now();
+    return { hostname, label, connector, instance, run, overtaken, links: new Set(), admission, sinceMs, fresh };
   }
 }
 
+const overtakenBy = 'a newer run of the same tunnel took the name over';
+
 /** Whether the link may serve a name that is served already. */
-function checkTakeover(present: Route | undefined, link: Link, { label, instance }: RouteClaim): void {
+function checkTakeover(present: Route | undefined, link: Link, { label, instance, run }: RouteClaim): void {
   if (!present) return;
   if (present.connector !== link.connector) {
     throw new TunnelError('ROUTE_DENIED', `the name ${label} belongs to another machine: choose another name`);
@@ -153,6 +163,7 @@ function checkTakeover(present: Route | undefined, link: Link, { label, instance
   if (present.instance !== instance && isAlive) {
     throw new TunnelError('ROUTE_BUSY', `the name ${label} is held by another tunnel of this machine`);
   }
+  if (present.overtaken.includes(run)) throw new TunnelError('ROUTE_BUSY', overtakenBy, { retryable: false });
 }
 
 /** What is left of an earlier run hears that it lost the name; a link that goes on to serve it does not. */
@@ -161,7 +172,7 @@ function giveUp(present: Route, next?: Link): void {
     if (link === next) continue;
     link.session.control.notify('route/lost', {
       label: present.label,
-      error: { code: 'ROUTE_BUSY', message: 'a newer run of the same tunnel took the name over', retryable: false },
+      error: { code: 'ROUTE_BUSY', message: overtakenBy, retryable: false },
     });
   }
 }

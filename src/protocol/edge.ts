@@ -46,6 +46,8 @@ export type EdgeControl = {
     /** Fails with `ROUTE_BUSY` where another live tunnel of this machine holds the name, `ROUTE_DENIED` where another owns it. */
     'route/claim': { params: RouteClaim; result: RouteClaimed };
     'route/release': { params: { label: string; instance: string }; result: null };
+    /** Whether the other side still lives, asked on suspicion; any answer is one, a refusal too. */
+    ping: { params: null; result: null };
     /** A new certificate for the same connector. Fails with `CERTIFICATE_INVALID`, `LIMIT`. */
     'certificate/renew': { params: { csr: string }; result: RenewedCertificate };
   };

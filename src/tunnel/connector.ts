@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Admission } from '../core/admission.ts';
 import { Backoff } from '../core/backoff.ts';
 import type { Clock, Random } from '../core/clock.ts';
-import { Emitter } from '../core/emitter.ts';
+import { Emitter, type Unsubscribe } from '../core/emitter.ts';
 import { errorInfo, TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
 import type { RenewedCertificate, RouteClaim } from '../protocol/edge.ts';
 import { Link, type Drain, type LinkOptions } from './link.ts';
@@ -24,6 +24,8 @@ export const limitPauseMs = 300_000;
 export const replaceMs = 500;
 /** A link that lasted so long was a good one: the next loss is dialled again at once. */
 export const steadyMs = 10_000;
+/** How soon a link must give a sign of life when the network has changed, or the machine has slept. */
+export const probeMs = 3000;
 /** How long a name that another tunnel of this machine holds is asked for again after a loss. */
 export const busyPatienceMs = 60_000;
 
@@ -47,6 +49,8 @@ export type ConnectorOptions = {
   /** `dialEdge`, bound to one edge; the place is one of the nodes it named, or the edge itself. */
   dial: (signal: AbortSignal, place: Place) => Promise<TLSSocket>;
   onStream: LinkOptions['onStream'];
+  /** Tells that the network may be another now, or that the machine has slept. */
+  onNetworkChange?: (listener: (what: string) => void) => Unsubscribe;
   clock: Clock;
   random: Random;
   log: (message: string) => void;
@@ -61,6 +65,10 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'LIMIT',
   'INTERNAL',
 ]);
+
+/** Another process took the name over; two would push each other off for ever. */
+const isOvertaken = (error: unknown): error is TunnelError =>
+  error instanceof TunnelError && error.code === 'ROUTE_BUSY' && !error.retryable;
 
 export class Connector {
   readonly #options: ConnectorOptions;
@@ -80,6 +88,9 @@ export class Connector {
   #admission: Admission | undefined;
   #running: Promise<void> = Promise.resolve();
   #dialling: AbortController | undefined;
+  #unsubscribe: Unsubscribe | undefined;
+  /** When the network was last said to be another: soon after that, the first dial comes without a wait. */
+  #suspectedMs = -Infinity;
   #wake: () => void = () => {};
   #lost: unknown;
   #attempt = 1;
@@ -113,6 +124,7 @@ export class Connector {
     await this.#dial(AbortSignal.any([signal, this.#stop.signal]), undefined);
     const [first] = this.#up.keys();
     if (!first) throw new TunnelError('EDGE_UNREACHABLE', 'the edge closed the link at once');
+    this.#unsubscribe = this.#options.onNetworkChange?.((what) => this.#suspect(what));
     this.#running = this.#stayUp();
     return first.claimed;
   }
@@ -129,6 +141,7 @@ export class Connector {
   }
 
   async close(): Promise<void> {
+    this.#unsubscribe?.();
     this.#stop.abort();
     this.#wake();
     await this.#running;
@@ -163,12 +176,14 @@ export class Connector {
   async #returnToEdge(): Promise<void> {
     const { clock, log } = this.#options;
     const error = errorInfo(this.#lost);
-    const waitMs = this.#backoff.next();
+    const isUrgent = clock.now() - this.#suspectedMs <= 2 * probeMs;
+    const waitMs = isUrgent ? 0 : this.#backoff.next();
     const attempt = (this.#attempt += 1);
     log(`${error.message}; dialling again in ${waitMs} ms`);
     this.#become({ kind: 'waiting', retryAtMs: clock.now() + waitMs, attempt, error });
     await this.#sleep(waitMs);
     if (this.#isOver) return;
+    this.#suspectedMs = -Infinity;
     this.#become({ kind: 'connecting', attempt });
     this.#run = randomUUID();
     const place = this.#places.next([]);
@@ -191,6 +206,7 @@ export class Connector {
       if (this.#up.size >= this.#options.wanted) this.#pauseMs = undefined;
       return;
     }
+    if (isOvertaken(failure)) return this.#fail(failure);
     const isFull = failure instanceof TunnelError && failure.code === 'LIMIT';
     this.#pauseMs = isFull ? limitPauseMs : undefined;
     const { up, wanted } = this.links;
@@ -276,12 +292,23 @@ export class Connector {
     this.#wake();
   }
 
+  /** What was waited for or dialled over the old network is begun anew, and what is up must show that it lives. */
+  #suspect(what: string): void {
+    if (this.#isOver) return;
+    this.#options.log(`${what}: looking whether the links to the edge still live`);
+    this.#backoff.reset();
+    this.#suspectedMs = this.#options.clock.now();
+    for (const link of [...this.#up.keys(), ...this.#leaving.keys()]) link.probe(probeMs);
+    this.#dialling?.abort();
+    this.#wake();
+  }
+
   #mayRetry(error: unknown): boolean {
     if (!(error instanceof TunnelError)) return true; // A fault of ours is not the edge's verdict on this tunnel.
     // A clock may be set right, and a machine enrolled again, while the tunnel waits.
     if (error.code === 'CERTIFICATE_INVALID') return error.retryable;
     if (error.code !== 'ROUTE_BUSY') return passing.has(error.code);
-    if (!error.retryable) return false; // Another process took the name over; two would push each other off for ever.
+    if (isOvertaken(error)) return false;
     this.#busySinceMs ??= this.#options.clock.now();
     return this.#options.clock.now() - this.#busySinceMs < busyPatienceMs;
   }

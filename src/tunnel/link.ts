@@ -28,12 +28,14 @@ export type Drain = { withinMs: number };
 export class Link {
   readonly sinceMs: number;
   readonly #options: LinkOptions;
+  readonly #socket: TLSSocket;
   readonly #session: ConnectorLink;
   readonly #leaving: AbortController;
   #control: ConnectorPeer | undefined;
   #claimed: RouteClaimed | undefined;
   #drain: Drain | undefined;
   #retiring: Promise<void> | undefined;
+  #isProbed = false;
   #onDrain: ((drain: Drain) => void) | undefined;
 
   /** Tried once. Throws what `dial` throws, a refusal of the edge's, or `CANCELLED`; nothing stays open then. */
@@ -63,6 +65,7 @@ export class Link {
   private constructor(socket: TLSSocket, options: LinkOptions) {
     const leaving = new AbortController();
     this.#options = options;
+    this.#socket = socket;
     this.#leaving = leaving;
     this.sinceMs = options.clock.now();
     this.#session = openConnectorLink(socket, {
@@ -105,6 +108,24 @@ export class Link {
   retire(withinMs: number): Promise<void> {
     this.#retiring ??= this.#retire(this.#options.clock.now() + withinMs);
     return this.#retiring;
+  }
+
+  /** Ends the link unless the edge gives a sign of life in time: an answer, or any bytes, which may be in front of it. */
+  probe(withinMs: number): void {
+    if (this.#isProbed || !this.#control) return;
+    this.#isProbed = true;
+    const control = this.#control;
+    const seen = this.#socket.bytesRead;
+    const done = (): void => {
+      this.#isProbed = false;
+      timer.cancel();
+    };
+    const timer = this.#options.clock.after(withinMs, () => {
+      this.#isProbed = false;
+      if (this.#socket.bytesRead > seen) this.probe(withinMs);
+      else void this.#session.end(new TunnelError('EDGE_UNREACHABLE', 'the edge stopped answering'));
+    });
+    control.request('ping', null).then(done, done);
   }
 
   /** Throws `CLOSED`, `TIMEOUT` when the signal was first, or the edge's refusal. */
