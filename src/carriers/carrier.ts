@@ -25,7 +25,7 @@ export type Arrival = {
 export type Serve = (request: HttpRequest, response: HttpResponse, arrival: Arrival) => void;
 
 /** What is about to be dialled; throws `DESTINATION_DENIED` when the policy has no entry for it. */
-export type Dialled = { carrier: string; host?: string; pin?: string };
+export type Dialled = { carrier: string; host?: string; pin?: string } | { service: string; host: string };
 export type MayDial = (dialled: Dialled) => void;
 
 export type CarrierState =

@@ -9,6 +9,7 @@ import type { IdentityRenewalOptions } from '../tunnel/identityRenewal.ts';
 import type { Carrier, MayDial } from './carrier.ts';
 import type { InnerCertificate } from './innerCertificate.ts';
 import { LocalCertificate } from './localCertificate.ts';
+import type { Outbound } from './outbound.ts';
 import { RelayedTunnel } from './relayedTunnel.ts';
 
 /** Four: the cut of one touches a quarter of the agents, and a lossy line holds up a quarter of the calls. */
@@ -32,12 +33,13 @@ export type EdgeCarrierOptions = {
   renewal?: (over: Pick<IdentityRenewalOptions, 'ask' | 'log'>) => Closable;
   /** Links to hold; `linksPerTunnel` where absent. */
   links?: number;
+  outbound?: Outbound;
   clock: Clock;
   random: Random;
 };
 
 export function edgeCarrier(edge: EdgeCarrierOptions): Carrier {
-  const { identity, authority, caFile, links = linksPerTunnel, clock, random } = edge;
+  const { identity, authority, caFile, links = linksPerTunnel, outbound, clock, random } = edge;
   return {
     kind: 'edge',
     privacy: 'end-to-end',
@@ -53,6 +55,7 @@ export function edgeCarrier(edge: EdgeCarrierOptions): Carrier {
         mayDial: edgeDialCheck(options.mayDial),
         hostnames: [hostname],
         links,
+        ...(outbound ? { outbound } : {}),
         clock,
         random,
       });

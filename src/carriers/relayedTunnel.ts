@@ -7,6 +7,7 @@ import { Connector } from '../tunnel/connector.ts';
 import { dialEdge, type DialOptions } from '../tunnel/dialEdge.ts';
 import { InnerTls } from '../tunnel/innerTls.ts';
 import type { CarrierOptions, CarrierState, OpenCarrier } from './carrier.ts';
+import { checkedProxy, type Outbound } from './outbound.ts';
 import { ChallengeDoor } from './challengeDoor.ts';
 import type { InnerCertificate } from './innerCertificate.ts';
 
@@ -19,6 +20,8 @@ export type RelayedTunnelOptions = {
   mayDial: DialOptions['mayDial'];
   /** Links to hold. */
   links: number;
+  /** How the edge is reached from this machine, where it is not simply dialled. */
+  outbound?: Outbound;
   /** Names that agents may put in `Host`. */
   hostnames: readonly string[];
   clock: Clock;
@@ -32,9 +35,11 @@ export class RelayedTunnel {
   readonly #lifetime = new Lifetime();
   readonly #connector: Connector;
   readonly #certificate: InnerCertificate;
+  /** Where the edge was last found, unless through a proxy. */
+  #edgeAddress: string | undefined;
 
   constructor(options: RelayedTunnelOptions) {
-    const { kind, open, certificate, identity, mayDial, links, hostnames, clock, random } = options;
+    const { kind, open, certificate, identity, mayDial, links, outbound, hostnames, clock, random } = options;
     const { label, instance, admission, serve, clientAuthorities, log } = open;
     this.#certificate = this.#lifetime.add(certificate);
     const inner = this.#lifetime.add(
@@ -61,12 +66,27 @@ export class RelayedTunnel {
         instance,
         admission,
         wanted: links,
+        ...(outbound ? { onNetworkChange: outbound.onNetworkChange } : {}),
         clock,
         random,
         log,
         dial: async (signal, node) => {
-          const to = { identity: await identity(), ...(node ? { node } : {}) };
-          return dialEdge({ ...to, mayDial, certs: certificateTools, clock }, signal);
+          const socket = await dialEdge(
+            {
+              identity: await identity(),
+              ...(node ? { node } : {}),
+              ...(this.#edgeAddress === undefined ? {} : { edgeAddress: this.#edgeAddress }),
+              ...(outbound
+                ? { proxyFor: checkedProxy(outbound, open.mayDial), authorities: outbound.authorities }
+                : {}),
+              mayDial,
+              certs: certificateTools,
+              clock,
+            },
+            signal,
+          );
+          if (!node) this.#edgeAddress = socket.remoteAddress;
+          return socket;
         },
         onStream: (stream, { visitor }) => door.take(stream, visitor),
       }),

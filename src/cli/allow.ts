@@ -48,18 +48,20 @@ const services = {
   'client-metadata': 'claude.ai',
   jwks: 'issuer.example.com',
   acme: 'acme-v02.api.letsencrypt.org',
+  proxy: 'proxy.example.com:3128',
 } as const;
 
 /**
  * `embedded`, `edge HOST[:PORT]`, `client-metadata HOST[:PORT]`, which agents that pair may be looked up at,
- * `jwks HOST[:PORT]`, where an issuer's keys may be fetched, or `acme HOST[:PORT]`, which may issue certificates.
+ * `jwks HOST[:PORT]`, where an issuer's keys may be fetched, `acme HOST[:PORT]`, which may issue certificates, or
+ * `proxy HOST[:PORT]`, which the way out may lead through.
  */
 function entryOf([carrier, host]: Words): DestinationEntry {
   if (carrier === 'embedded') {
     if (host !== undefined) throw new TunnelError('USAGE', 'embedded is this machine itself and takes no host');
     return { carrier };
   }
-  if (carrier === 'client-metadata' || carrier === 'jwks' || carrier === 'acme') {
+  if (carrier === 'client-metadata' || carrier === 'jwks' || carrier === 'acme' || carrier === 'proxy') {
     if (host === undefined || !parseHostPattern(host)) {
       throw new TunnelError('USAGE', `name the host: ${carrier} ${services[carrier]}`);
     }
@@ -68,7 +70,7 @@ function entryOf([carrier, host]: Words): DestinationEntry {
   if (carrier !== 'edge')
     throw new TunnelError(
       'USAGE',
-      `“${carrier ?? ''}” is nothing that can be allowed: use embedded, edge, client-metadata, jwks or acme`,
+      `“${carrier ?? ''}” is nothing that can be allowed: use embedded, edge, client-metadata, jwks, acme or proxy`,
     );
   if (host === undefined) throw new TunnelError('USAGE', 'name the edge: edge edge.example.com');
   return { carrier, host: edgeHost(host) };
@@ -77,6 +79,7 @@ function entryOf([carrier, host]: Words): DestinationEntry {
 function sentence(entry: DestinationEntry, may: string): string {
   if (entry.service === 'jwks') return `Keys of issuers ${may} be fetched from ${entry.host ?? ''}`;
   if (entry.service === 'acme') return `Certificates ${may} be asked for at ${entry.host ?? ''}`;
+  if (entry.service === 'proxy') return `The way out ${may} lead through the proxy ${entry.host ?? ''}`;
   if (entry.service !== undefined) return `Agents that ask to be let in ${may} be looked up at ${entry.host ?? ''}`;
   return `Tunnels ${may} go to ${describe(entry)}`;
 }

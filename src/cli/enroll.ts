@@ -13,7 +13,7 @@ export async function enroll(
   edge: string | undefined,
   options: EnrollCommandOptions,
 ): Promise<void> {
-  const { output, paths, files, clock, signal, folder } = context;
+  const { output, env, paths, files, clock, signal, folder } = context;
   const { pin, ca, address } = options;
   const host = edgeHost(edge ?? '');
   const token = await readSecret(context, options.tokenFile);
@@ -23,6 +23,7 @@ export async function enroll(
     ...(pin === undefined ? {} : { pin }),
     ...(ca === undefined ? {} : { caFile: resolve(folder, ca) }),
     ...(address === undefined ? {} : { address }),
+    env,
     paths,
     files,
     clock,

@@ -11,6 +11,8 @@ export class TunnelStates {
   readonly #failure = new AbortController();
   #tunnel: TunnelInfo | undefined;
   #told: string | undefined;
+  /** The first links come one after the other, which is no news; a lack that follows is. */
+  #wasFull = false;
 
   constructor(output: Output) {
     this.#output = output;
@@ -29,7 +31,7 @@ export class TunnelStates {
   /** From here on changes are told; `tunnel` is what was told already. */
   begin(tunnel: TunnelInfo): void {
     this.#tunnel = tunnel;
-    this.#told = newsOf(tunnel);
+    this.#told = this.#newsOf(tunnel);
   }
 
   /** Takes the newest state of all tunnels of the helper. */
@@ -37,17 +39,20 @@ export class TunnelStates {
     if (!tunnel || this.#told === undefined) return;
     const before = this.#tunnel;
     this.#tunnel = tunnel;
-    const { id, state, certificate, caFile } = tunnel;
-    const news = newsOf(tunnel);
+    const { id, state, certificate, caFile, links } = tunnel;
+    if (links && links.up >= links.wanted) this.#wasFull = true;
+    const news = this.#newsOf(tunnel);
     if (news === this.#told) return;
     this.#told = news;
-    this.#output.event({ event: 'state', tunnel: id, state, certificate, caFile });
+    this.#output.event({ event: 'state', tunnel: id, state, certificate, caFile, links });
     if (JSON.stringify(certificate) !== JSON.stringify(before?.certificate)) sayCertificate(this.#output, certificate);
     // Why it waits and when it dials again is in the log.
     if (state.kind === 'connected' && before?.state.kind !== 'connected')
       this.#output.line({ text: 'Connected again.', style: 'green' });
     if (state.kind === 'failed') this.#failure.abort(fromErrorInfo(state.error));
   }
-}
 
-const newsOf = ({ state, certificate }: TunnelInfo): string => JSON.stringify([state, certificate]);
+  #newsOf({ state, certificate, links }: TunnelInfo): string {
+    return JSON.stringify([state, certificate, this.#wasFull && links !== undefined && links.up < links.wanted]);
+  }
+}

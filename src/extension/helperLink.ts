@@ -8,6 +8,7 @@ import {
   type AuditHead,
   type DriverContract,
   type HelperContract,
+  type EditorProxy,
   type HelperRequests,
 } from '../protocol/control.ts';
 import { Peer } from '../protocol/peer.ts';
@@ -86,6 +87,11 @@ export class HelperLink {
   /** Never starts the helper: one that is not there hears of it in `hello`. */
   notifyTrust(trusted: boolean): void {
     this.#live?.peer.notify('trust/changed', { trusted });
+  }
+
+  /** What it is from the next dial on. */
+  notifyProxy(proxy: EditorProxy): void {
+    this.#live?.peer.notify('proxy/changed', proxy);
   }
 
   /** Passes on what was learnt from an answer, in the order of the helper's own events. */

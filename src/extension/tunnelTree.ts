@@ -32,7 +32,7 @@ function tunnelNode(tunnel: TunnelInfo, tools: ToolsState | undefined, nowMs: nu
   return {
     id: `tunnel:${tunnel.id}`,
     label: tunnel.server.name,
-    description: [state, ...facts].join(' · '),
+    description: [state, ...fewerLinks(tunnel, t), ...facts].join(' · '),
     tooltip: tooltip(tunnel, state, nowMs, t),
     icon: stateIcon(tunnel.state),
     context: tunnel.url ? 'tunnel.ready' : 'tunnel',
@@ -49,11 +49,18 @@ function tunnelNode(tunnel: TunnelInfo, tools: ToolsState | undefined, nowMs: nu
   };
 }
 
+/** Said while some are missing: the tunnel works, and a cut would hit more agents. */
+function fewerLinks({ state, links }: TunnelInfo, t: Translate): string[] {
+  if (state.kind !== 'connected' || !links || links.up >= links.wanted) return [];
+  return [t('{0} of {1} links', links.up, links.wanted)];
+}
+
 function tooltip(tunnel: TunnelInfo, state: string, nowMs: number, t: Translate): string {
   const lines = [
     `${tunnel.server.name}: ${state}`,
     ...(tunnel.url ? [tunnel.url] : []),
     `${destinationLabel(tunnel.destination, t)}, ${privacyLabel(tunnel.privacy, t)}`,
+    ...(tunnel.links ? [t('{0} of {1} links', tunnel.links.up, tunnel.links.wanted)] : []),
     ...certificateLines(tunnel, t),
     t('Open for {0}', formatDuration(Math.floor((nowMs - tunnel.openedMs) / 60_000) * 60_000)),
     agentCount(tunnel, t),

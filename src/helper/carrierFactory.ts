@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Carrier } from '../carriers/carrier.ts';
 import { edgeCarrier } from '../carriers/edge.ts';
 import { embeddedCarrier, embeddedDomain } from '../carriers/embedded.ts';
+import type { Outbound } from '../carriers/outbound.ts';
 import { Authority } from '../certs/authority.ts';
 import { certificateTools } from '../certs/certificateTools.ts';
 import type { Clock, Random } from '../core/clock.ts';
@@ -16,7 +17,13 @@ import type { DialCheck } from './dialCheck.ts';
 import type { StatePaths } from './statePaths.ts';
 import { makeCertificate } from './tunnelCertificates.ts';
 
-export type CarrierFactoryOptions = { files: PrivateFiles; paths: StatePaths; clock: Clock; random: Random };
+export type CarrierFactoryOptions = {
+  files: PrivateFiles;
+  paths: StatePaths;
+  outbound?: Outbound;
+  clock: Clock;
+  random: Random;
+};
 
 export class CarrierFactory {
   readonly #options: CarrierFactoryOptions;
@@ -33,7 +40,7 @@ export class CarrierFactory {
     destination: Destination,
     asked?: { certificate: WantedCertificate | undefined; dial: Pick<DialCheck, 'mayUse'> },
   ): Promise<Carrier> {
-    const { files, paths, clock, random } = this.#options;
+    const { files, paths, outbound, clock, random } = this.#options;
     if (destination.carrier === 'embedded') {
       return embeddedCarrier({ ...(await this.#authority(embeddedDomain)), clock, random });
     }
@@ -47,6 +54,7 @@ export class CarrierFactory {
       ...(await this.#authority(domain)),
       ...own,
       identity,
+      ...(outbound ? { outbound } : {}),
       renewal: (over) => new IdentityRenewal({ ...where, domain, random, ...over }),
       clock,
       random,

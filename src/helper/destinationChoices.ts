@@ -2,7 +2,6 @@
 // and says which entry is missing where.
 import { parseHostPort, formatHostPort } from '../core/hostname.ts';
 import type { Destination, DestinationChoice } from '../protocol/control.ts';
-import { makeDialCheck } from './dialCheck.ts';
 import type { Helper } from './helper.ts';
 
 /** `embedded`, the edges this machine is enrolled at, and those that a policy file or a person (`edges`) names. */
@@ -16,7 +15,7 @@ export async function destinationChoices(helper: Helper, edges: readonly string[
     { carrier: 'embedded' },
     ...[...hosts].map((host) => ({ carrier: 'edge', host }) as const),
   ];
-  const dial = makeDialCheck(helper.policy);
+  const dial = helper.dialCheck();
   return destinations.map((destination) => {
     const denied = dial.denied(destination);
     return {

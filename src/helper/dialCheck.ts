@@ -1,17 +1,18 @@
 // The policy's word on what may be dialled and what may run, as functions that throw the refusal a person can act on:
 // which file lacks which entry.
 import { TunnelError, type ErrorCode } from '../core/errors.ts';
-import { parseHostPort } from '../core/hostname.ts';
-import { mayDial, mayPlan, mayRun, type Verdict } from '../policy/destinations.ts';
+import { formatHostPort, parseHostPort } from '../core/hostname.ts';
+import { mayDial, mayPlan, mayRun, type Dialled, type Verdict } from '../policy/destinations.ts';
 import type { PolicyStore } from '../policy/policyStore.ts';
 import type { ServerTransport } from '../core/server.ts';
 import type { Destination, DestinationChoice } from '../protocol/control.ts';
+import type { ProxyFor } from '../tunnel/edgeDoor.ts';
 
 export type DialCheck = {
   /** Throws `DESTINATION_DENIED`. */
   mayOpen(destination: Destination): void;
   /** Throws `DESTINATION_DENIED`. */
-  mayDial(dialled: { carrier: string; host?: string; pin?: string }): void;
+  mayDial(dialled: Dialled): void;
   /** A service of somebody else, by `host:port`. Throws `DESTINATION_DENIED`. */
   mayUse(service: 'acme', host: string): void;
   /** Throws `UPSTREAM_DENIED`. */
@@ -20,24 +21,38 @@ export type DialCheck = {
   denied(destination: Destination): DestinationChoice['denied'];
 };
 
-export function makeDialCheck(policy: PolicyStore): DialCheck {
-  const verdict = (destination: Destination): Verdict =>
-    mayPlan(policy.current, {
-      carrier: destination.carrier,
-      ...(destination.carrier === 'edge' ? { host: destination.host } : {}),
-    });
+/** With `proxyFor`, a destination is allowed where the proxy on the way to it is allowed as well. */
+export function makeDialCheck(policy: PolicyStore, proxyFor?: ProxyFor): DialCheck {
+  const verdict = (destination: Destination): Verdict => {
+    if (destination.carrier !== 'edge') return mayPlan(policy.current, destination);
+    const edge = mayPlan(policy.current, destination);
+    const { host, port } = parseHostPort(destination.host, 443);
+    const proxy = proxyFor?.([`connect.${host}`, host], port);
+    if (edge.kind === 'deny' || !proxy) return edge;
+    return mayDial(policy.current, { service: 'proxy', host: formatHostPort(proxy) });
+  };
   return {
     mayOpen: (destination) => demand(verdict(destination), 'DESTINATION_DENIED'),
     mayDial: (dialled) => demand(mayDial(policy.current, dialled), 'DESTINATION_DENIED'),
     mayUse: (service, host) => demand(mayDial(policy.current, { service, host }), 'DESTINATION_DENIED'),
     mayRun: (transport) => demand(mayRun(policy.current, runnable(transport)), 'UPSTREAM_DENIED'),
     denied(destination) {
-      const answer = verdict(destination);
-      if (answer.kind === 'allow') return undefined;
+      const answer = verdictOrNone(() => verdict(destination));
+      if (!answer || answer.kind === 'allow') return undefined;
       const { reason, file, entry, mayAllow } = answer;
       return { reason, file, entry, mayAllow };
     },
   };
+}
+
+/** A proxy setting that cannot be read is told when it is used, not in a list. */
+function verdictOrNone(ask: () => Verdict): Verdict | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof TunnelError && error.code === 'CONFIG_INVALID') return undefined;
+    throw error;
+  }
 }
 
 function demand(verdict: Verdict, code: ErrorCode): void {

@@ -1,6 +1,7 @@
 // Enrolment as this machine does it: the policy is asked before anything is dialled, and the certificate is kept in
 // the state folder.
 import { readFile } from 'node:fs/promises';
+import { checkedProxy } from '../carriers/outbound.ts';
 import { certificateTools } from '../certs/certificateTools.ts';
 import type { Clock } from '../core/clock.ts';
 import type { PrivateFiles } from '../core/files.ts';
@@ -9,6 +10,7 @@ import { parseHostPort } from '../core/hostname.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
 import { enroll } from '../tunnel/enroll.ts';
 import { makeDialCheck } from './dialCheck.ts';
+import { makeOutbound } from './outbound.ts';
 import type { StatePaths } from './statePaths.ts';
 
 export type EnrolAtOptions = {
@@ -20,6 +22,8 @@ export type EnrolAtOptions = {
   caFile?: string;
   /** Where to connect when the domain is not in DNS. */
   address?: string;
+  /** Says which proxy and which further authorities. */
+  env: NodeJS.ProcessEnv;
   paths: StatePaths;
   files: PrivateFiles;
   clock: Clock;
@@ -30,7 +34,8 @@ export type Enrolled = { domain: string; connector: string; expiresMs: number };
 
 /** Throws `DESTINATION_DENIED`, `EDGE_UNREACHABLE`, `EDGE_IDENTITY`, `CERTIFICATE_INVALID`, `ENROLMENT_REFUSED`. */
 export async function enrolAt(options: EnrolAtOptions): Promise<Enrolled> {
-  const { token, pin, caFile, address, paths, files, clock, signal } = options;
+  const { token, pin, caFile, address, env, paths, files, clock, signal } = options;
+  const outbound = makeOutbound({ env, clock });
   const ca = caFile === undefined ? undefined : await readCa(caFile);
   const policy = new PolicyStore({
     files,
@@ -46,6 +51,8 @@ export async function enrolAt(options: EnrolAtOptions): Promise<Enrolled> {
       ...(ca === undefined ? {} : { ca }),
       ...(address === undefined ? {} : { address }),
       mayDial: (dialled) => makeDialCheck(policy).mayDial(dialled),
+      proxyFor: checkedProxy(outbound, (dialled) => makeDialCheck(policy).mayDial(dialled)),
+      authorities: outbound.authorities,
       certs: certificateTools,
       files,
       folder: paths.edgesFolder,

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { AuditLog } from '../audit/auditLog.ts';
 import { openAuditLog } from '../audit/openAuditLog.ts';
 import type { Carrier } from '../carriers/carrier.ts';
+import type { Outbound } from '../carriers/outbound.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
@@ -11,12 +12,14 @@ import { GrantStore } from '../identity/grants.ts';
 import type { IssuerKeys } from '../identity/jwt/issuerKeys.ts';
 import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
+import type { DestinationEntry } from '../policy/policySchema.ts';
 import { PolicyStore } from '../policy/policyStore.ts';
 import type { ServerTransport } from '../core/server.ts';
 import type {
   AuditHead,
   AuditVerdict,
   Destination,
+  EditorProxy,
   GrantInfo,
   OpenedTunnel,
   OpenTunnel,
@@ -35,6 +38,7 @@ import { makeDialCheck, type DialCheck } from './dialCheck.ts';
 import type { HelperOptions } from './helperOptions.ts';
 import { KnownSecrets } from './knownSecrets.ts';
 import { NotedGrants } from './notedGrants.ts';
+import { makeOutbound } from './outbound.ts';
 import { makeIssuerKeys } from './issuerKeys.ts';
 import { Pairing } from './pairing.ts';
 import { PreviewCache } from './previewCache.ts';
@@ -69,6 +73,8 @@ export class Helper {
   readonly #admission: Admission;
   readonly #book: TunnelBook;
   readonly #carriers: CarrierFactory;
+  readonly #outbound: Outbound;
+  #editorProxy: EditorProxy | undefined;
   readonly #throttle: Throttle;
   readonly #limiter: RateLimiter;
   readonly #lifetime: Lifetime;
@@ -164,7 +170,8 @@ export class Helper {
     this.#limiter = new RateLimiter({ clock });
     this.traffic = new TrafficLog({ clock, secrets: this.#secrets.list });
     this.#book = new TunnelBook({ files, path: paths.tunnels, helperId: id, isAlive, clock, random });
-    this.#carriers = new CarrierFactory({ files, paths, clock, random });
+    this.#outbound = makeOutbound({ env: options.env, clock, editor: () => this.#editorProxy });
+    this.#carriers = new CarrierFactory({ files, paths, outbound: this.#outbound, clock, random });
     this.servers = new ServerResolver({
       env: options.env,
       consents: new Consents(files, paths.consents),
@@ -210,7 +217,7 @@ export class Helper {
     if (this.#tunnels.size >= maxTunnels) throw new TunnelError('LIMIT', `at most ${maxTunnels} tunnels can be open`);
     const server = await this.servers.resolve(request.server);
     await this.#admission.knowFolders(server.folders ?? []);
-    const dial = makeDialCheck(this.policy);
+    const dial = this.dialCheck();
     await this.#demandAllowed(dial, server, request.destination);
     const { transport } = await this.#admission.admit(server, request.consent);
     demandUsableAuth(request, transport, this.#grantStore.live(server.id).length > 0);
@@ -292,13 +299,12 @@ export class Helper {
     return tunnel;
   }
 
-  /** Adds the destination to the user's policy file; returns that file. */
+  /** Adds what the destination lacks, itself or the proxy on the way to it, to the user's policy file; returns that file. */
   async allow(destination: Destination): Promise<string> {
-    const { carrier } = destination;
-    const file = await this.policy.allowDestination(
-      destination.carrier === 'edge' ? { carrier, host: destination.host } : { carrier },
-    );
-    await this.#notes.allowed(destination, file);
+    const missing = this.dialCheck().denied(destination)?.entry;
+    const entry = missing === undefined ? destination : (JSON.parse(missing) as DestinationEntry);
+    const file = await this.policy.allowDestination(entry);
+    await this.#notes.allowed(entry, file);
     return file;
   }
 
@@ -312,6 +318,15 @@ export class Helper {
   }
 
   /** An untrusted workspace runs nothing, and its policy file counts for nothing. */
+  dialCheck(): DialCheck {
+    return makeDialCheck(this.policy, this.#outbound.proxyFor);
+  }
+
+  /** What an editor's own settings say of proxies, from the next dial on. */
+  setProxy(proxy: EditorProxy): void {
+    this.#editorProxy = proxy;
+  }
+
   setTrusted(trusted: boolean): Promise<void> {
     return this.#admission.setTrusted(trusted);
   }
@@ -327,7 +342,7 @@ export class Helper {
 
   /** The policy changed: what it no longer allows ends now, and stays visible with the reason. */
   async #enforce(): Promise<void> {
-    const dial = makeDialCheck(this.policy);
+    const dial = this.dialCheck();
     const noted = this.#notes.policyChanged();
     const denied = [...this.#tunnels.values()].map(async (tunnel) => {
       if (tunnel.hasFailed) return;

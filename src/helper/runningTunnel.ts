@@ -1,7 +1,7 @@
 // One tunnel, from the carrier that brings agents to the server they came for. The whole graph is built here, and
 // whatever fails on the way leaves nothing open.
 import type { AuditLog } from '../audit/auditLog.ts';
-import type { Carrier, CarrierState, OpenCarrier } from '../carriers/carrier.ts';
+import type { Carrier, CarrierState, MayDial, OpenCarrier } from '../carriers/carrier.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import { Emitter } from '../core/emitter.ts';
@@ -50,7 +50,7 @@ export type RunningTunnelOptions = {
   limiter: RateLimiter;
   audit: AuditLog;
   traffic: TrafficLog;
-  mayDial: (dialled: { carrier: string; host?: string; pin?: string }) => void;
+  mayDial: MayDial;
   log: (message: string) => void;
 };
 
@@ -149,6 +149,8 @@ export class RunningTunnel {
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
       const stop = this.#carrier.onCertificate?.(() => this.#changed.emit());
       if (stop) this.#lifetime.defer(stop);
+      const unsubscribe = this.#carrier.onLinks?.(() => this.#changed.emit());
+      if (unsubscribe) this.#lifetime.defer(unsubscribe);
       this.#become(tunnelState(this.#carrier.state));
     } catch (cause) {
       const message = 'the tunnel was closed while it was being opened';
@@ -200,6 +202,7 @@ export class RunningTunnel {
       ...(agents.lastAnswerMs === undefined ? {} : { lastExchangeMs: agents.lastAnswerMs }),
       ...(way ? { hostname: way.hostname, url: way.url } : {}),
       ...(way?.loopbackUrl === undefined ? {} : { loopbackUrl: way.loopbackUrl }),
+      ...(way?.links && way.links.wanted > 1 ? { links: way.links } : {}),
       ...(way?.caFile === undefined ? {} : { caFile: way.caFile }),
       ...(way?.certificate === undefined ? {} : { certificate: way.certificate }),
       ...(this.desk ? { pairAttempts: this.desk.attempts } : {}),

@@ -50,10 +50,12 @@ export function serveDriver(
     }
     const isFirst = helper === undefined;
     helper = await start(hello);
+    if (hello.proxy) helper.setProxy(hello.proxy);
     if (isFirst) subscribe(peer, helper, hello.folders, lifetime, options.clock);
     const { product, home } = options;
     return { version: controlVersion, helperId: helper.id, product, pid: process.pid, home };
   });
+  peer.on('proxy/changed', (proxy) => helper?.setProxy(proxy));
   peer.on('trust/changed', ({ trusted }) => {
     void helper?.setTrusted(trusted);
   });

@@ -110,6 +110,8 @@ export type TunnelInfo = {
   certificate?: CertificateInfo;
   /** Only these addresses may connect: networks, `AS64500`, names of vendors; absent where anybody may. */
   allowFrom?: string[];
+  /** Connections to the edge that carry the tunnel: how many are up, of how many; absent where there is one alone. */
+  links?: { up: number; wanted: number };
   openedMs: number;
   /** Last answer that came through the public name, of any agent. */
   lastExchangeMs?: number;
@@ -251,9 +253,18 @@ export type AuditVerdict = { chain: string; records: number; problem?: string };
 
 // ── The contract ───────────────────────────────────────────────────────────
 
+/** An editor's own settings; they take the place of `HTTPS_PROXY` and `NO_PROXY`, each where it is present. */
+export type EditorProxy = {
+  /** May hold a password. */
+  url?: string;
+  noProxy?: string[];
+  /** No proxy is to be used. */
+  isOff?: true;
+};
+
 export type HelperRequests = InspectorRequests & {
   hello: {
-    params: { version: number; trusted: boolean; folders: string[] };
+    params: { version: number; trusted: boolean; folders: string[]; proxy?: EditorProxy };
     result: { version: number; helperId: string; product: string; pid: number; home: string };
   };
   'servers/list': { params: { folders: string[] }; result: ServerList };
@@ -351,7 +362,10 @@ export type HelperNotifications = InspectorNotifications & {
 };
 
 /** What the helper offers its driver. */
-export type HelperContract = { requests: HelperRequests; notifications: { 'trust/changed': { trusted: boolean } } };
+export type HelperContract = {
+  requests: HelperRequests;
+  notifications: { 'trust/changed': { trusted: boolean }; 'proxy/changed': EditorProxy };
+};
 
 /** What the driver offers the helper. */
 export type DriverContract = { requests: Record<string, never>; notifications: HelperNotifications };

@@ -7,7 +7,8 @@ import { TunnelError } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
 import type { Framing } from '../protocol/edge.ts';
 import { alpnsOf, framingOf, knownFramings } from '../wire/framings.ts';
-import { openDoor, type CertificateTools } from './edgeDoor.ts';
+import { mayFollow } from './addressScope.ts';
+import { openDoor, type CertificateTools, type DoorOptions, type ProxyFor } from './edgeDoor.ts';
 import type { EdgeIdentity } from './edgeIdentity.ts';
 
 export type DialOptions = {
@@ -16,6 +17,10 @@ export type DialOptions = {
   node?: HostPort;
   /** Asks the policy about what is dialled now; throws `DESTINATION_DENIED`. */
   mayDial: (identity: DialOptions['identity'], node: HostPort | undefined) => void;
+  /** Where the edge itself was last found, which says what kind of address a node may have. */
+  edgeAddress?: string;
+  proxyFor?: ProxyFor;
+  authorities?: DoorOptions['authorities'];
   certs: CertificateTools;
   clock: Clock;
   /** How the link may be framed; absent means every way. The edge chooses. */
@@ -23,10 +28,9 @@ export type DialOptions = {
 };
 
 /** Throws `DESTINATION_DENIED`, `CERTIFICATE_INVALID`, `EDGE_UNREACHABLE`, `EDGE_IDENTITY` or the signal's reason. */
-export async function dialEdge(
-  { identity, node, mayDial, certs, clock, framings = knownFramings }: DialOptions,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
+export async function dialEdge(options: DialOptions, signal: AbortSignal): Promise<TLSSocket> {
+  const { identity, node, mayDial, edgeAddress, proxyFor, authorities, certs, clock } = options;
+  const { framings = knownFramings } = options;
   mayDial(identity, node);
   const { domain, port, key, certificate, ca, serverCa, pin, address } = identity;
   const whose = `this machine's certificate for ${domain}`;
@@ -40,7 +44,10 @@ export async function dialEdge(
     client: { key, certificate },
     // A pin is proof enough; reading every public CA to no end would cost each dial 20 ms.
     ...(pin === undefined ? { trusted: serverCa === undefined ? [ca] : [ca, serverCa] } : { pin }),
-    ...(node ? { at: node } : address === undefined ? {} : { at: { host: address, port } }),
+    ...(node ? { at: node, mayConnect: (found: string) => mayFollow(found, edgeAddress) } : {}),
+    ...(node || address === undefined ? {} : { at: { host: address, port } }),
+    ...(proxyFor ? { proxyFor } : {}),
+    authorities,
     certs,
     clock,
     signal,

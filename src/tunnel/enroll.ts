@@ -8,7 +8,7 @@ import { TunnelError } from '../core/errors.ts';
 import { printable } from '../core/printable.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
 import { enrolPath, type EnrolRequest, type EnrolResponse } from '../protocol/edge.ts';
-import { openDoor } from './edgeDoor.ts';
+import { openDoor, type DoorOptions, type ProxyFor } from './edgeDoor.ts';
 import { identityPath, saveEdgeIdentity, type EdgeIdentity, type IdentityOptions } from './edgeIdentity.ts';
 
 /** The edge's answer has about 2 KiB. */
@@ -24,6 +24,8 @@ export type EnrollOptions = IdentityOptions & {
   ca?: string;
   /** Where to connect when the domain is not in DNS. */
   address?: string;
+  proxyFor?: ProxyFor;
+  authorities?: DoorOptions['authorities'];
   /** Throws `DESTINATION_DENIED`; asked before anything is looked up or dialled. */
   mayDial: (dialled: { carrier: 'edge'; host: string; pin?: string }) => void;
   signal: AbortSignal;
