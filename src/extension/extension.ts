@@ -12,6 +12,7 @@ import { startHelperProcess } from './helperProcess.ts';
 import { InspectorPanel } from './inspectorPanel.ts';
 import { nodeOnPath } from './nodeOnPath.ts';
 import { showFailure } from './notify.ts';
+import { editorProxy } from './editorProxy.ts';
 import { PreviewRefresh } from './previewRefresh.ts';
 import { RememberedTunnels } from './rememberedTunnels.ts';
 import { reopenTunnels } from './reopen.ts';
@@ -48,7 +49,7 @@ export function activate(context: ExtensionContext): void {
   };
   const helper = new HelperLink({
     spawn,
-    window: () => ({ trusted: trusted(), folders: folders() }),
+    window: () => ({ trusted: trusted(), folders: folders(), proxy: editorProxy() }),
     clock,
     log: (level, message) => log[level](message),
   });
@@ -116,3 +117,6 @@ export function activate(context: ExtensionContext): void {
 export async function deactivate(): Promise<void> {
   await closeWindow?.();
 }
+    workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration('http')) helper.notifyProxy(editorProxy());
+    }),
