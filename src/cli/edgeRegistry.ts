@@ -85,7 +85,7 @@ export type JoinOptions = EdgeStateOptions & {
   log: EdgeLog;
 };
 
-/** Throws `CLOSED` where it cannot be reached, `CONFIG_INVALID` where it is another edge's. */
+/** Throws `TIMEOUT` where it cannot be reached, `CONFIG_INVALID` where it is another edge's. */
 export async function joinRegistry({ registry, listen, addresses, ...state }: JoinOptions): Promise<Cluster> {
   const { servers, creds, ca } = registry;
   const options: RegistryOptions = {

@@ -64,6 +64,7 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'LIMIT',
   'USAGE',
   'CLOSED',
+  'TIMEOUT', // of a registry that cannot be reached
 ]);
 
 export class Edge {

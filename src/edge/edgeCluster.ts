@@ -22,6 +22,6 @@ export interface EdgeCluster {
   attach(host: ClusterHost): Elsewhere;
   /** Another node: paused, with its ClientHello still to be read. */
   acceptNode(socket: Socket): void;
-  /** Tells the others that this node is up, at the port it listens on. Ends with the edge. Throws `CLOSED`. */
+  /** Tells the others that this node is up, at the port it listens on. Ends with the edge. Throws `TIMEOUT`. */
   announce(port: number): Promise<Closable>;
 }

@@ -1,64 +1,125 @@
-// Nodes of one edge over a real registry: who may be a node, who gets a name, and whose word counts.
-import { createHash, randomBytes } from 'node:crypto';
-import { connect } from 'node:tls';
+// Nodes of one edge over a real registry: visitors at any of them, who gets a name, and whose word counts.
+import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { connectorUri } from '../../src/certs/connectorId.ts';
-import { makeKeyPair } from '../../src/certs/keyPair.ts';
-import { nodeUri } from '../../src/certs/nodeId.ts';
-import type { Serve } from '../../src/carriers/carrier.ts';
-import { alpnsOf, knownFramings } from '../../src/wire/framings.ts';
-import { callHttp1, type Target } from '../support/agents.ts';
-import { anAuthority } from '../support/certs.ts';
-import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
-import { enrolled, openTunnel } from '../support/relay.ts';
+import { callHttp1 } from '../support/agents.ts';
 import { until } from '../support/until.ts';
-import { NatsServer } from './natsServer.ts';
-import { aNode, joinOnly, type Node } from './world.ts';
-
-const local = await anAuthority({ commonName: 'Local CA' });
-const sha = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-const echo: Serve = (request, response, { visitor }) => {
-  response.writeHead(200, { 'x-visitor': visitor });
-  request.pipe(response as NodeJS.WritableStream);
-};
-
-async function threeNodes(): Promise<{ nats: NatsServer; nodes: [Node, Node, Node] }> {
-  const nats = await NatsServer.start();
-  const first = await aNode({ url: nats.url });
-  const others = [await aNode({ url: nats.url, from: first }), await aNode({ url: nats.url, from: first })] as const;
-  return { nats, nodes: [first, ...others] };
-}
-
-const at = (node: Node, hostname: string): Target => ({ hostname, port: node.edge.port, ca: local.certificatePem });
-const tunnelOf = (node: Node) => ({
-  edge: node.edge,
-  state: node.cluster.state,
-  clock: new CountingClock(),
-  log: node.log,
-  authority: local,
-});
+import { answeredAt, at, echo, knows, machineAt, sha, threeNodes, tunnelAt, type Node } from './world.ts';
 
 describe('three nodes', () => {
   it('take a visitor at any of them, with its address and every byte of its bodies', async () => {
-    const clock = new CountingClock();
-    expectNothingLeft(clock);
-    const { nodes } = await threeNodes();
-    const { hostname } = await openTunnel(tunnelOf(nodes[0]), echo, { links: 1 });
-    for (const node of nodes) {
-      await until(() => node === nodes[0] || node.cluster.routes().length === 1);
+    const { a, all } = await threeNodes();
+    const { hostname } = await tunnelAt(a, echo('one'));
+    await until(() => all.every(knows));
+    for (const node of all) {
       const body = randomBytes(3_000_000);
       const answer = await callHttp1(at(node, hostname), { method: 'POST', body });
       expect(sha(answer.body)).toBe(sha(body));
       expect(answer.headers['x-visitor']).toMatch(/^127\.0\.0\.1:\d+$/);
     }
-    expect(nodes.map(({ edge }) => edge.counters.handedOn)).toEqual([0, 1, 1]);
+    expect(all.map(({ edge }) => edge.counters.handedOn)).toEqual([0, 1, 1]);
+  });
+
+  it('judge a visitor by whom the tunnel lets in where it comes, before it is handed on', async () => {
+    const { a, b } = await threeNodes();
+    const { hostname } = await tunnelAt(a, echo('one'), { admission: { networks: ['192.0.2.0/24'] } });
+    await until(() => knows(b));
+    await expect(callHttp1(at(b, hostname), { method: 'POST' })).rejects.toThrow();
+    expect(b.edge.counters.notAdmitted).toBe(1);
+    expect(b.edge.counters.handedOn + a.edge.counters.notAdmitted).toBe(0);
+  });
+
+  it('have the links of one tunnel spread over two, and its visitors outlive the end of one', async () => {
+    const { a, b, c } = await threeNodes();
+    const { hostname } = await tunnelAt(a, echo('one'), { links: 4 });
+    const links = (): number => [a, b, c].reduce((sum, { edge }) => sum + (edge.routes()[0]?.links ?? 0), 0);
+    const serving = (): Node[] => [a, b, c].filter(({ edge }) => edge.routes().length > 0);
+    await until(() => serving().length === 2 && links() === 4);
+    const other = serving().find((node) => node !== a);
+    const third = [b, c].find((node) => node !== other) as Node;
+    await until(() => third.cluster.routes().length === 2);
+    await a.close();
+    expect(await answeredAt(third, hostname)).toBe('one');
+    expect(await answeredAt(other as Node, hostname)).toBe('one');
   });
 });
-void connect;
-void connectorUri;
-void makeKeyPair;
-void nodeUri;
-void alpnsOf;
-void knownFramings;
-void enrolled;
-void joinOnly;
+
+describe('a name', () => {
+  it('goes to one of two machines that ask for it on two nodes at the same moment', async () => {
+    const { a, b } = await threeNodes();
+    const machines = [await machineAt(a), await machineAt(b)];
+    for (let round = 0; round < 5; round += 1) {
+      const label = `race-${round}`;
+      const opened = await Promise.allSettled([
+        tunnelAt(a, echo('a'), { label, identity: { ...machines[0]!, port: a.edge.port } }),
+        tunnelAt(b, echo('b'), { label, identity: { ...machines[1]!, port: b.edge.port } }),
+      ]);
+      expect(opened.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      const [lost] = opened.filter((one): one is PromiseRejectedResult => one.status === 'rejected');
+      expect(lost?.reason).toMatchObject({ code: 'ROUTE_DENIED' });
+    }
+  });
+
+  it('is busy for another tunnel of its machine, whichever node that comes to', async () => {
+    const { a, b } = await threeNodes();
+    const machine = await machineAt(a);
+    await tunnelAt(a, echo('one'), { identity: machine });
+    const again = tunnelAt(b, echo('two'), { identity: { ...machine, port: b.edge.port }, instance: 'instance-2' });
+    await expect(again).rejects.toMatchObject({ code: 'ROUTE_BUSY', retryable: true });
+  });
+
+  it('goes over to a newer run that comes to another node, and the older one hears that it lost it', async () => {
+    const { a, b, c } = await threeNodes();
+    const machine = await machineAt(a);
+    const older = await tunnelAt(a, echo('older'), { identity: machine });
+    await until(() => knows(c));
+    expect(await answeredAt(c, older.hostname)).toBe('older');
+    await tunnelAt(b, echo('newer'), { identity: { ...machine, port: b.edge.port } });
+    await until(() => older.state.kind === 'failed' && a.edge.routes().length === 0);
+    expect(older.state).toMatchObject({ error: { code: 'ROUTE_BUSY' } });
+    await until(() => c.cluster.routes().length === 1);
+    for (const node of [a, b, c]) expect(await answeredAt(node, older.hostname)).toBe('newer');
+  });
+
+  it('that was given to another machine stops being served on the node that has its links', async () => {
+    const { a, b, c } = await threeNodes();
+    const [first, second] = [await machineAt(a), await machineAt(b)];
+    const lost = await tunnelAt(a, echo('first'), { identity: first });
+    await c.cluster.state.transferLabel('everything-x7k2', second.connector);
+    await until(() => lost.state.kind === 'failed' && a.edge.routes().length === 0);
+    expect(lost.state).toMatchObject({ error: { code: 'ROUTE_DENIED' } });
+    await tunnelAt(b, echo('second'), { identity: { ...second, port: b.edge.port } });
+    await until(() => c.cluster.routes().length === 1);
+    expect(await answeredAt(c, lost.hostname)).toBe('second');
+  });
+});
+
+describe('what is done on one node', () => {
+  it('a token that is shown to all of them at once is spent once', async () => {
+    const { a, all } = await threeNodes();
+    for (let round = 0; round < 10; round += 1) {
+      const { token } = await a.cluster.state.mintToken();
+      const spent = await Promise.allSettled(all.map(({ cluster }) => cluster.state.spendToken(token)));
+      expect(spent.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      for (const one of spent) {
+        if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'ENROLMENT_REFUSED' });
+      }
+    }
+    await until(() => all.every(({ cluster }) => cluster.state.connectors().length === 10));
+  });
+
+  it('a machine that is revoked is cut off on all of them, with its visitors, and gets no name any more', async () => {
+    const { a, b, c } = await threeNodes();
+    const machine = await machineAt(a);
+    const open = await tunnelAt(a, echo('one'), { identity: machine, links: 4 });
+    await until(() => a.edge.routes().length > 0 && b.edge.routes().length + c.edge.routes().length > 0);
+    const began = performance.now();
+    await c.cluster.state.revokeConnector(machine.connector);
+    await until(() => [a, b, c].every((node) => !knows(node)));
+    console.log(
+      `cluster: revoked on every node, open links included, after ${Math.round(performance.now() - began)} ms`,
+    );
+    await expect(callHttp1(at(b, open.hostname), { method: 'POST' })).rejects.toThrow();
+    const again = tunnelAt(b, echo('one'), { identity: { ...machine, port: b.edge.port } });
+    await expect(again).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID' });
+  });
+});

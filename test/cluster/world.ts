@@ -1,13 +1,20 @@
 // Several nodes of one edge in this process, with real sockets between them, a real nats-server, and real connectors.
+import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import type { OpenCarrier, Serve } from '../../src/carriers/carrier.ts';
 import { Edge } from '../../src/edge/edge.ts';
 import { Cluster } from '../../src/edge/cluster/cluster.ts';
 import { openNatsBucket } from '../../src/edge/cluster/natsBucket.ts';
 import { silentEdgeLog, type EdgeLog } from '../../src/edge/edgeLog.ts';
-import { CountingClock } from '../support/leaks.ts';
+import type { EdgeIdentity } from '../../src/tunnel/edgeIdentity.ts';
+import { callHttp1, type Target } from '../support/agents.ts';
+import { anAuthority } from '../support/certs.ts';
+import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
 import { MemoryFiles } from '../support/memoryFiles.ts';
-import { domain } from '../support/relay.ts';
+import { domain, enrolled, openTunnel, type Opening } from '../support/relay.ts';
+import { until } from '../support/until.ts';
+import { NatsServer } from './natsServer.ts';
 
 export type Node = { cluster: Cluster; edge: Edge; files: MemoryFiles; log: string[]; close: () => Promise<void> };
 
@@ -68,3 +75,50 @@ export async function aNode(options: NodeOptions): Promise<Node> {
   onTestFinished(close);
   return { cluster, edge, files, log, close };
 }
+
+const local = await anAuthority({ commonName: 'Local CA' });
+export const sha = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Answers with what it got, and says who it is. */
+export const echo =
+  (who: string): Serve =>
+  (request, response, { visitor }) => {
+    response.writeHead(200, { 'x-visitor': visitor, 'x-who': who });
+    request.pipe(response as NodeJS.WritableStream);
+  };
+
+export type Three = { nats: NatsServer; a: Node; b: Node; c: Node; all: readonly Node[] };
+
+export async function threeNodes(): Promise<Three> {
+  const clock = new CountingClock();
+  expectNothingLeft(clock);
+  const nats = await NatsServer.start();
+  const a = await aNode({ url: nats.url, clock });
+  const b = await aNode({ url: nats.url, clock, from: a });
+  const c = await aNode({ url: nats.url, clock, from: a });
+  const all = [a, b, c];
+  await until(() => all.every(({ cluster }) => cluster.nodes().length === 2));
+  return { nats, a, b, c, all };
+}
+
+export const at = (node: Node, hostname: string): Target => ({
+  hostname,
+  port: node.edge.port,
+  ca: local.certificatePem,
+});
+
+export function tunnelAt(node: Node, serve: Serve, opening: Opening = {}): Promise<OpenCarrier> {
+  const world = { edge: node.edge, state: node.cluster.state, clock: new CountingClock(), log: node.log };
+  return openTunnel({ ...world, authority: local }, serve, { links: 1, ...opening });
+}
+
+export const machineAt = (node: Node): Promise<EdgeIdentity> => enrolled(node.cluster.state, node.edge.port);
+
+export async function answeredAt(node: Node, hostname: string): Promise<string> {
+  const body = randomBytes(200_000);
+  const answer = await callHttp1(at(node, hostname), { method: 'POST', body });
+  expect(sha(answer.body)).toBe(sha(body));
+  return String(answer.headers['x-who']);
+}
+
+export const knows = (node: Node): boolean => node.cluster.routes().length > 0 || node.edge.routes().length > 0;

@@ -59,7 +59,7 @@ export class Cluster implements EdgeCluster {
   #nodes: NodeLeases | undefined;
   #door: NodeDoor | undefined;
 
-  /** Throws `CLOSED` where the registry cannot be reached, `CONFIG_INVALID` where it is another edge's. */
+  /** Throws `TIMEOUT` where the registry cannot be reached, `CONFIG_INVALID` where it is another edge's. */
   static async join(options: ClusterOptions): Promise<Cluster> {
     const lifetime = new Lifetime();
     try {
@@ -199,7 +199,7 @@ async function openRecords(
   const bucket: Bucket = await openBucket({ ...registry, ...records.events, bucket: bucketOf(domain), meta }).catch(
     (cause: unknown) => {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new TunnelError('CLOSED', `the registry ${registry.servers.join(', ')} cannot be used: ${why}`, { cause });
+      throw new TunnelError('TIMEOUT', `the registry ${registry.servers.join(', ')} cannot be used: ${why}`, { cause });
     },
   );
   lifetime.add(bucket);

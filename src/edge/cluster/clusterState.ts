@@ -197,7 +197,7 @@ export class ClusterState implements EdgeStore {
     }
   }
 
-  /** What other nodes change arrives by itself, as long as the registry is there. Throws `CLOSED`. */
+  /** What other nodes change arrives by itself, as long as the registry is there. Throws `TIMEOUT`. */
   async refresh(): Promise<void> {
     if (this.#records.problem !== undefined) throw registryAway(this.#records.problem);
   }

@@ -54,7 +54,7 @@ export class NodeLeases {
     return this.#options.records.get('node', id);
   }
 
-  /** Begins to tell the others of this node; resolves when they can know. Throws `CLOSED`. */
+  /** Begins to tell the others of this node; resolves when they can know. Throws `TIMEOUT`. */
   async start(port: number): Promise<void> {
     const { records, id, self } = this.#options;
     const said = self(port);

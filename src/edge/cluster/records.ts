@@ -85,14 +85,14 @@ export class Records {
     return this.#held[kind].size;
   }
 
-  /** As the store has it at this moment. Throws `CLOSED`. */
+  /** As the store has it at this moment. Throws `TIMEOUT`. */
   async read<K extends Kind>(kind: K, id: string): Promise<RecordOf<K> | undefined> {
     const read = await this.#reachable().read(keyOf(kind, id));
     if (read.kind === 'unreachable') throw registryAway(read.why);
     return read.text === undefined ? undefined : parseRecord(kind, id, read.text);
   }
 
-  /** Asks `rule` about the record as the store has it, and again where another node changed it meanwhile. Throws `CLOSED`. */
+  /** Asks `rule` about the record as the store has it, and again where another node changed it meanwhile. Throws `TIMEOUT`. */
   async change<K extends Kind>(kind: K, id: string, rule: Rule<K>): Promise<RecordOf<K> | undefined> {
     const key = keyOf(kind, id);
     for (let conflicts = 0; conflicts < maxConflicts; conflicts += 1) {
@@ -117,7 +117,7 @@ export class Records {
     throw registryAway('another node changes the same all the time');
   }
 
-  /** Writes what is this node's own, whatever stands there. Throws `CLOSED`. */
+  /** Writes what is this node's own, whatever stands there. Throws `TIMEOUT`. */
   async put<K extends Kind>(kind: K, id: string, record: RecordOf<K>): Promise<void> {
     const text = JSON.stringify(record);
     const written = await this.#reachable().write(keyOf(kind, id), text);
@@ -200,7 +200,7 @@ function stricter(kind: Kind, before: RecordOf<Kind>, now: RecordOf<Kind>): Reco
 
 /** Retryable: the registry comes back, or whoever runs the edge brings it back. */
 export function registryAway(why: string): TunnelError {
-  return new TunnelError('CLOSED', `the registry of this edge cannot be reached (${why}): try again later`, {
+  return new TunnelError('TIMEOUT', `the registry of this edge cannot be reached (${why}): try again later`, {
     retryable: true,
   });
 }

@@ -82,6 +82,11 @@ export class RouteLeases implements RouteSharing {
     void this.#write(label);
   }
 
+  /** The run that may serve it. */
+  runOf(label: string): string | undefined {
+    return this.#held.get(label)?.run;
+  }
+
   /** Who else serves it: nodes that are up, with links of the connector that owns the name. */
   find(label: string): RouteRecord[] {
     const { state, isUp } = this.#options;
@@ -89,7 +94,7 @@ export class RouteLeases implements RouteSharing {
     const routes = Array.from(this.#others.get(label)?.values() ?? []).filter(
       ({ node, connector }) => connector === owner && isUp(node),
     );
-    const run = this.#held.get(label)?.run;
+    const run = this.runOf(label);
     const current = routes.filter((route) => route.run === run);
     return current.length > 0 ? current : routes;
   }
