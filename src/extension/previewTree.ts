@@ -188,7 +188,7 @@ function itemNode(server: DiscoveredServer, place: string, item: PreviewItem | P
   return {
     id: idOf(server, place),
     label: shown(name, 120),
-    description: [...state, ...words, ...(text === '' ? [] : [shown(text, 120)])].join(' · '),
+    description: [...state, ...(text === '' ? [] : [shown(text, 120)]), ...words].join(' · '),
     tooltip: [
       shown(name, 200),
       ...(typeof title === 'string' && title !== name ? [shown(title, 200)] : []),

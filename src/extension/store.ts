@@ -106,8 +106,9 @@ export class Store {
 
   #dropPreviews(before: ServerList | undefined, now: ServerList): void {
     const defined = (list: ServerList | undefined, id: string): string => definition(list?.servers, id);
-    for (const id of this.#previews.keys()) {
-      if (defined(before, id) !== defined(now, id)) this.#previews.delete(id);
+    for (const [id, { kind }] of this.#previews) {
+      // Trust may have come meanwhile: then the servers are listed anew.
+      if (kind === 'untrusted' || defined(before, id) !== defined(now, id)) this.#previews.delete(id);
     }
   }
 

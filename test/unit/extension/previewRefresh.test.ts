@@ -49,6 +49,9 @@ it('shows Restricted Mode and failures as states of the row', async () => {
   asked[0]?.reject(new TunnelError('UNTRUSTED_WORKSPACE', 'no'));
   await untrusted;
   expect(store.previews.get('s1')).toEqual({ kind: 'untrusted' });
+  // With trust the servers are listed anew, and the row asks again.
+  store.accept({ kind: 'servers', list: { servers: [server()], problems: [] } });
+  expect(store.previews.has('s1')).toBe(false);
   const failing = previews.refresh('s1');
   asked[1]?.reject(new TunnelError('UPSTREAM_START', 'it ended', { data: { stderr: ['why'] } }));
   await failing;

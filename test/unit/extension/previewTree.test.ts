@@ -71,14 +71,14 @@ it('shows how many there are, what they cost, when they were listed and what is 
 it('shows each tool with what it says of itself, and its marks below it', () => {
   const nodes = loaded();
   expect(labelled(nodes, 'echo')).toMatchObject({
-    description: 'read-only · repeatable · ≈ 20 tokens · Says it again.',
+    description: 'Says it again. · read-only · repeatable · ≈ 20 tokens',
     icon: { name: 'eye' },
     context: 'preview.item',
     children: [],
   });
   const poisoned = labelled(nodes, 'add');
   expect(poisoned).toMatchObject({ icon: { name: 'warning' }, folded: true });
-  expect(poisoned.description).toBe('suspicious · ≈ 1,234 tokens · Adds.\\u{200b}');
+  expect(poisoned.description).toBe('suspicious · Adds.\\u{200b} · ≈ 1,234 tokens');
   expect(poisoned.children.map(({ label, icon }) => [label, icon?.name])).toEqual([
     ['Characters that nobody sees stand in description (U+200B): a model reads them, a person does not.', 'warning'],
     [
