@@ -11,6 +11,7 @@ import {
   type Ready,
 } from '../support/command.ts';
 import { connectSdkAgent, post } from '../support/sdkAgent.ts';
+import { promtoolSays, samplesOf } from '../support/promtool.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
 
@@ -152,7 +153,35 @@ describe('expose', () => {
     const { client } = await connectSdkAgent(ready);
     await client.ping();
     await until(async () => (await ask('/readyz')) === 200);
-    expect(await ask('/metrics')).toBe(404);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(await promtoolSays(metrics)).toBe('');
+    expect(samplesOf(metrics).get('mcp_tunnel_connector_ready')).toBe(1);
+    expect(samplesOf(metrics).get('mcp_tunnel_connector_exchanges_total{status="ok"}')).toBeGreaterThan(0);
+    expect(metrics).not.toContain('test-agent');
+  });
+
+  it('answers the call that is under way when it is told to end, and does not wait when it is told twice', async () => {
+    for (const times of [1, 2]) {
+      const home = await temporaryFolder();
+      const { command, ready } = await exposeEverything(home, ['--drain', '60s']);
+      const { client } = await connectSdkAgent(ready);
+      const long = {
+        name: 'trigger-long-running-operation',
+        arguments: { duration: times === 1 ? 2 : 60, steps: times === 1 ? 4 : 240 },
+      };
+      let progress = 0;
+      const call = client.callTool(long, undefined, { onprogress: () => (progress += 1) });
+      const outcome = call.then(
+        ({ content }) => JSON.stringify(content),
+        () => 'cut off',
+      );
+      await until(() => progress > 0);
+      command.child.kill('SIGTERM');
+      await command.line('ending');
+      if (times === 2) command.child.kill('SIGTERM');
+      expect(await command.ended).toEqual({ code: 0, signal: null });
+      expect(await outcome).toMatch(times === 1 ? /completed/ : /cut off/);
+    }
   });
 });
 
