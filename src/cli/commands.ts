@@ -8,7 +8,7 @@ import { allowFromOption } from './allowFrom.ts';
 import { edgeFrontOptions } from './edgeFront.ts';
 import { edgeRegistryOptions } from './edgeRegistry.ts';
 import { edgeData, edgeRunOptions } from './edgeRunOptions.ts';
-import type { EdgeTokenOptions } from './edgeVerbs.ts';
+import type { EdgeTokenOptions } from './edgeToken.ts';
 import type { EnrollCommandOptions } from './enroll.ts';
 import { auditHead, auditKey, duration, edgeHost, pin, port, ports, repeated } from './optionParsers.ts';
 import { scopeOptions } from './scopeOptions.ts';
@@ -223,13 +223,15 @@ export const commands: readonly CommandRow[] = [
     summary: 'make a one-time token that enrols one machine',
     options: [
       { flags: '--label <glob...>', help: 'names that machine may use (default: any)', parse: repeated },
+      { flags: '--connector <id>', help: 'enrol this connector again, whose certificate is lost; it keeps its names' },
+      { flags: '--list', help: 'make none; list those that nobody has spent' },
       { flags: '--expires <span>', help: 'how long the token works', parse: duration, default: '1h' },
       tokenFile,
       edgeData,
     ],
-    examples: ['edge token --label "ada-*" --expires 1h --token-file token.txt'],
+    examples: ['edge token --label "ada-*" --expires 1h --token-file token.txt', 'edge token --list'],
     run: async (context, _args, options) =>
-      (await import('./edgeVerbs.ts')).edgeToken(context, options as unknown as EdgeTokenOptions),
+      (await import('./edgeToken.ts')).edgeToken(context, options as unknown as EdgeTokenOptions),
   },
   {
     name: 'edge routes',
@@ -240,12 +242,27 @@ export const commands: readonly CommandRow[] = [
   },
   {
     name: 'edge revoke',
-    arguments: '<connector>',
-    summary: 'cut a connector off at once and free its names',
+    arguments: '<id>',
+    summary: 'cut a connector off at once and free its names, or make an unspent token worthless',
     options: [edgeData],
-    examples: ['edge revoke 0123456789abcdef01234567'],
-    run: async (context, [connector], options) =>
-      (await import('./edgeVerbs.ts')).edgeRevoke(context, connector, options),
+    examples: ['edge revoke 0123456789abcdef01234567', 'edge revoke token-0123456789abcdef'],
+    run: async (context, [id], options) => (await import('./edgeVerbs.ts')).edgeRevoke(context, id, options),
+  },
+  {
+    name: 'edge transfer',
+    arguments: '<label> <connector>',
+    summary: 'give a name to a connector, whosever it is now',
+    options: [edgeData],
+    examples: ['edge transfer everything 0123456789abcdef01234567'],
+    run: async (context, names, options) => (await import('./edgeVerbs.ts')).edgeTransfer(context, names, options),
+  },
+  {
+    name: 'edge release',
+    arguments: '<label>',
+    summary: 'take a name from the connector that owns it',
+    options: [edgeData],
+    examples: ['edge release everything'],
+    run: async (context, [label], options) => (await import('./edgeVerbs.ts')).edgeRelease(context, label, options),
   },
   {
     name: 'enroll',

@@ -3,6 +3,7 @@ import { TunnelError } from '../core/errors.ts';
 import type { EdgeAdministration } from '../edge/edgeAuthority.ts';
 import { silentEdgeLog } from '../edge/edgeLog.ts';
 import { EdgeState } from '../edge/edgeState.ts';
+import { isTokenId, tokenId } from '../edge/tokenRules.ts';
 import { connectControl } from '../helper/controlSocket.ts';
 import type { EdgeAdmin, EdgeAdminClient, EdgeRoute, EdgeStatus } from '../protocol/edgeAdmin.ts';
 import type { Peer } from '../protocol/peer.ts';
@@ -32,6 +33,16 @@ export function edgeVerbs(
       );
     },
     'edge/token': (params) => state.mintToken(params),
+    'edge/tokens': async () => {
+      await state.refresh();
+      const tokens = state.tokens().map(({ labels, connector, expiresMs, digest }) => ({
+        id: tokenId({ digest }),
+        ...(labels ? { labels } : {}),
+        ...(connector === undefined ? {} : { connector }),
+        expiresMs,
+      }));
+      return { tokens };
+    },
     'edge/routes': async () => {
       await state.refresh();
       const served = new Map(live().map((route) => [route.hostname, route]));
@@ -55,8 +66,16 @@ export function edgeVerbs(
       }));
       return { routes, connectors };
     },
-    'edge/revoke': async ({ connector }) => {
-      await state.revokeConnector(connector);
+    'edge/revoke': async ({ id }) => {
+      await (isTokenId(id) ? state.revokeToken(id) : state.revokeConnector(id));
+      return null;
+    },
+    'edge/transfer': async ({ label, connector }) => {
+      await state.transferLabel(label, connector);
+      return null;
+    },
+    'edge/release': async ({ label }) => {
+      await state.releaseLabel(label);
       return null;
     },
   };
@@ -72,8 +91,11 @@ export function answerVerbs(peer: Peer<EdgeAdmin, EdgeAdminClient>, verbs: EdgeV
   peer.handle('edge/info', verbs['edge/info']);
   peer.handle('edge/status', verbs['edge/status']);
   peer.handle('edge/token', verbs['edge/token']);
+  peer.handle('edge/tokens', verbs['edge/tokens']);
   peer.handle('edge/routes', verbs['edge/routes']);
   peer.handle('edge/revoke', verbs['edge/revoke']);
+  peer.handle('edge/transfer', verbs['edge/transfer']);
+  peer.handle('edge/release', verbs['edge/release']);
 }
 
 /** Runs `use` on the edge whose data is in `data`. Throws `NOT_FOUND` when no edge was ever run there. */
@@ -90,8 +112,11 @@ export async function withEdge<T>(
       'edge/info': (params) => running.request('edge/info', params, context.signal),
       'edge/status': (params) => running.request('edge/status', params, context.signal),
       'edge/token': (params) => running.request('edge/token', params, context.signal),
+      'edge/tokens': (params) => running.request('edge/tokens', params, context.signal),
       'edge/routes': (params) => running.request('edge/routes', params, context.signal),
       'edge/revoke': (params) => running.request('edge/revoke', params, context.signal),
+      'edge/transfer': (params) => running.request('edge/transfer', params, context.signal),
+      'edge/release': (params) => running.request('edge/release', params, context.signal),
     });
   } finally {
     running.close();

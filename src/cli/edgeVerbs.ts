@@ -1,4 +1,4 @@
-// `mcp-tunnel edge token | routes | status | revoke`.
+// `mcp-tunnel edge routes | status | revoke | transfer | release`.
 import { roughDuration } from '../core/duration.ts';
 import { TunnelError } from '../core/errors.ts';
 import { formatHostPort } from '../core/hostname.ts';
@@ -6,27 +6,6 @@ import type { EdgeConnector, EdgeRoute } from '../protocol/edgeAdmin.ts';
 import type { CommandContext } from './command.ts';
 import { dataOption } from './edgeSettings.ts';
 import { withEdge } from './edgeAdmin.ts';
-import { writeSecret } from './secretText.ts';
-
-export type EdgeTokenOptions = { data?: string; label?: string[]; expires: number; tokenFile?: string };
-
-export async function edgeToken(context: CommandContext, options: EdgeTokenOptions): Promise<void> {
-  const { output, clock } = context;
-  const { data, label, tokenFile } = options;
-  const { token, expiresMs, domain, port, pin } = await withEdge(context, data, async (edge) => {
-    const request = { expiresMs: clock.now() + options.expires, ...(label ? { labels: label } : {}) };
-    return { ...(await edge['edge/info']({})), ...(await edge['edge/token'](request)) };
-  });
-  if (tokenFile !== undefined) await writeSecret(context, tokenFile, token);
-  const shown = tokenFile === undefined ? { token } : { tokenFile };
-  const edge = formatHostPort({ host: domain, port });
-  output.event({ event: 'token', ...shown, expiresMs, edge, pin });
-  output.line(tokenFile === undefined ? token : `The token is in ${tokenFile}.`);
-  const file = tokenFile === undefined ? 'with it in token.txt' : 'with that file';
-  output.log(`Works once, within ${roughDuration(options.expires)}. On the machine that is to be enrolled, ${file}:`);
-  output.log({ text: `  mcp-tunnel allow add edge ${edge}`, style: 'cyan' });
-  output.log({ text: `  mcp-tunnel enroll ${edge} --pin ${pin} --token-file token.txt`, style: 'cyan' });
-}
 
 export async function edgeRoutes(context: CommandContext, { data }: { data?: string }): Promise<void> {
   const { output, clock } = context;
@@ -73,13 +52,37 @@ export async function edgeStatus(context: CommandContext, { data }: { data?: str
 
 export async function edgeRevoke(
   context: CommandContext,
-  connector: string | undefined,
+  named: string | undefined,
   { data }: { data?: string },
 ): Promise<void> {
-  const id = connector ?? '';
-  await withEdge(context, data, (edge) => edge['edge/revoke']({ connector: id }));
-  context.output.event({ event: 'revoked', connector: id });
-  context.output.line(`Connector ${id} is cut off, and the names it owned are free.`);
+  const id = named ?? '';
+  await withEdge(context, data, (edge) => edge['edge/revoke']({ id }));
+  const isToken = id.startsWith('token-');
+  context.output.event({ event: 'revoked', ...(isToken ? { token: id } : { connector: id }) });
+  context.output.line(
+    isToken ? `${id} enrols nobody any more.` : `Connector ${id} is cut off, and the names it owned are free.`,
+  );
+}
+
+export async function edgeTransfer(
+  context: CommandContext,
+  [label = '', connector = '']: readonly (string | undefined)[],
+  { data }: { data?: string },
+): Promise<void> {
+  await withEdge(context, data, (edge) => edge['edge/transfer']({ label, connector }));
+  context.output.event({ event: 'transferred', label, connector });
+  context.output.line(`The name ${label} belongs to connector ${connector} now.`);
+}
+
+export async function edgeRelease(
+  context: CommandContext,
+  named: string | undefined,
+  { data }: { data?: string },
+): Promise<void> {
+  const label = named ?? '';
+  await withEdge(context, data, (edge) => edge['edge/release']({ label }));
+  context.output.event({ event: 'released', label });
+  context.output.line(`The name ${label} is free: it belongs to whoever claims it next.`);
 }
 
 function counted(count: number, noun: string): string {

@@ -32,6 +32,9 @@ export function checkEnrollable(id: string, connector: ConnectorRecord | undefin
 /** By what a token is named without being shown: no other has the same digest, and nobody learns the text from it. */
 export const tokenId = ({ digest }: Pick<TokenRecord, 'digest'>): string => `token-${digest.slice(0, 16)}`;
 
+/** No connector's id has a hyphen. */
+export const isTokenId = (text: string): boolean => text.startsWith('token-');
+
 /** What is kept under the digest of `text`, if it may be spent now. Throws `ENROLMENT_REFUSED`, never saying why. */
 export function checkSpendable(text: string, found: TokenRecord | undefined, nowMs: number): TokenRecord {
   if (found && isEnrolmentToken(text) && found.expiresMs > nowMs) return found;

@@ -1,5 +1,5 @@
-// What a running edge offers the other commands of its user (`edge token`, `edge routes`, `edge status`, `edge revoke`)
-// over its Unix socket or named pipe.
+// What a running edge offers the other commands of its user (`edge token`, `edge routes`, `edge transfer` …) over its
+// Unix socket or named pipe.
 
 export type EdgeRoute = {
   hostname: string;
@@ -19,6 +19,9 @@ export type EdgeConnector = {
   expiresMs: number;
   revokedMs?: number;
 };
+
+/** One that nobody has spent; its text is nowhere. */
+export type EdgeToken = { id: string; labels?: string[]; connector?: string; expiresMs: number };
 
 /** How a running edge is. */
 export type EdgeStatus = {
@@ -40,9 +43,18 @@ export type EdgeAdmin = {
   requests: {
     'edge/info': { params: object; result: { domain: string; port: number; pin: string } };
     'edge/status': { params: object; result: EdgeStatus };
-    'edge/token': { params: { labels?: string[]; expiresMs: number }; result: { token: string; expiresMs: number } };
+    /** With `connector`, for that machine again, whose names it keeps. */
+    'edge/token': {
+      params: { labels?: string[]; connector?: string; expiresMs: number };
+      result: { token: string; id: string; expiresMs: number };
+    };
+    'edge/tokens': { params: object; result: { tokens: EdgeToken[] } };
     'edge/routes': { params: object; result: { routes: EdgeRoute[]; connectors: EdgeConnector[] } };
-    'edge/revoke': { params: { connector: string }; result: null };
+    /** A connector, or a token that nobody has spent. */
+    'edge/revoke': { params: { id: string }; result: null };
+    /** The label is the connector's from now on, whosever it was. */
+    'edge/transfer': { params: { label: string; connector: string }; result: null };
+    'edge/release': { params: { label: string }; result: null };
   };
   notifications: Record<string, never>;
 };

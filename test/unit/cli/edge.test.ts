@@ -2,6 +2,9 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
+import { EdgeState } from '../../../src/edge/edgeState.ts';
+import { PrivateFileStore } from '../../../src/helper/privateFiles.ts';
 import type { Ran } from './world.ts';
 import { World } from './world.ts';
 
@@ -98,10 +101,63 @@ describe('edge', () => {
   });
 
   it('says that there is no edge where none ever ran', async () => {
-    for (const verb of [['token'], ['routes'], ['revoke', '0123456789abcdef01234567']]) {
+    const verbs = [
+      ['token'],
+      ['token', '--list'],
+      ['routes'],
+      ['revoke', '0123456789abcdef01234567'],
+      ['transfer', 'everything', '0123456789abcdef01234567'],
+      ['release', 'everything'],
+    ];
+    for (const verb of verbs) {
       const ran = await world.run(['edge', ...verb, '--data', 'nowhere']);
       expect(ran).toMatchObject({ code: 2, err: expect.stringContaining('no edge has its data in') });
     }
+  });
+
+  it.each(['running', 'stopped'])('lists unspent tokens and makes one worthless, on a %s edge', async (state) => {
+    await startEdge();
+    if (state === 'stopped') {
+      stop.abort();
+      await running[0];
+    }
+    const edge = (...words: string[]) => world.run(['edge', ...words, '--json']);
+    const made = (await edge('token', '--label', 'ada-*')).events[0];
+    expect(made).toMatchObject({ id: expect.stringMatching(/^token-[0-9a-f]{16}$/) });
+    const { id, token } = made as { id: string; token: string };
+    expect((await edge('token', '--list')).events).toMatchObject([{ event: 'unspent', id, labels: ['ada-*'] }]);
+    expect((await world.run(['edge', 'token', '--list'])).out).not.toContain(token);
+    expect((await edge('revoke', id)).events).toEqual([{ event: 'revoked', token: id }]);
+    expect((await edge('token', '--list')).events).toEqual([]);
+    expect(await edge('revoke', id)).toMatchObject({ code: 2, events: [{ code: 'NOT_FOUND' }] });
+  });
+
+  it.each(['running', 'stopped'])('gives names away and takes them back, on a %s edge', async (state) => {
+    const { data } = await startEdge();
+    const files = new PrivateFileStore();
+    const store = await EdgeState.load({ files, folder: data, domain: 'edge.localhost', clock: systemClock });
+    const enrol = async () => (await store.spendToken((await store.mintToken()).token)).connector;
+    const [one, two] = [await enrol(), await enrol()];
+    await store.claimLabel('everything', one);
+    if (state === 'stopped') {
+      stop.abort();
+      await running[0];
+    }
+    const edge = (...words: string[]) => world.run(['edge', ...words, '--json']);
+    expect((await edge('transfer', 'everything', two)).events).toEqual([
+      { event: 'transferred', label: 'everything', connector: two },
+    ]);
+    const routes = async () => (await edge('routes')).events.filter(({ event }) => event === 'route');
+    expect(await routes()).toMatchObject([{ hostname: 'everything.edge.localhost', connector: two }]);
+    expect(await edge('transfer', 'everything', 'f'.repeat(24))).toMatchObject({ events: [{ code: 'NOT_FOUND' }] });
+    expect(await edge('transfer', 'connect', two)).toMatchObject({ code: 2, events: [{ code: 'USAGE' }] });
+    expect((await edge('release', 'everything')).events).toEqual([{ event: 'released', label: 'everything' }]);
+    expect(await routes()).toEqual([]);
+    expect(await edge('release', 'everything')).toMatchObject({ code: 2, events: [{ code: 'NOT_FOUND' }] });
+
+    const again = (await edge('token', '--connector', two)).events[0];
+    expect((await store.spendToken((again as { token: string }).token)).connector).toBe(two);
+    expect(await edge('token', '--connector', 'f'.repeat(24))).toMatchObject({ events: [{ code: 'NOT_FOUND' }] });
   });
 
   it('shows no routes yet, and refuses to revoke whom it does not know', async () => {
