@@ -1,5 +1,5 @@
 // The first thing `expose` says: the contract's `ready` line, or for people the URL, the token and what they need.
-import { allowFromWords } from '../core/admission.ts';
+import { allowFromWords } from '../core/allowFromWords.ts';
 import type { OpenedTunnel } from '../protocol/control.ts';
 import { sayCertificate } from './certificateOptions.ts';
 import type { CommandContext } from './command.ts';

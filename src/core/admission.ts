@@ -45,15 +45,6 @@ export function networksInFile(text: string): string[] {
   return entries.map((entry) => formatNetwork(parseNetwork(entry)));
 }
 
-/** `anthropic, AS64500 and 3 networks`: for a person, from what was written. */
-export function allowFromWords(allowFrom: readonly string[]): string {
-  const networks = allowFrom.filter((entry) => entry.includes('.') || entry.includes(':'));
-  const named = allowFrom.filter((entry) => !networks.includes(entry));
-  const few = networks.length <= 3 ? networks : [`${networks.length} networks`];
-  const words = [...named, ...few];
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
-}
-
 function networksOf(entry: string): string[] {
   const vendor = vendorNetworks.find(({ name }) => name === entry);
   if (vendor && 'networks' in vendor) return [...vendor.networks];

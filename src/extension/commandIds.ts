@@ -9,6 +9,7 @@ export const commandIds = {
   copyToken: 'mcpTunnel.copyToken',
   openInspector: 'mcpTunnel.openInspector',
   pairAgent: 'mcpTunnel.pairAgent',
+  letIn: 'mcpTunnel.letIn',
   addAgent: 'mcpTunnel.addAgent',
   changeAccess: 'mcpTunnel.changeAccess',
   rotateToken: 'mcpTunnel.rotateToken',

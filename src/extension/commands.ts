@@ -9,6 +9,7 @@ import { allowDestination } from './destinations.ts';
 import { exposeServer } from './expose.ts';
 import { changeAccess } from './changeAccess.ts';
 import { addAgent, revokeAgent, rotateToken } from './grantCommands.ts';
+import { letIn } from './letIn.ts';
 import { showFailure } from './notify.ts';
 import { pairAgent } from './pairAgent.ts';
 import { copyOfferedJson, copyOfferedName, previewServer, refreshPreview } from './previewCommands.ts';
@@ -36,6 +37,7 @@ const table: Record<CommandId, Command> = {
   [commandIds.copyToken]: copyToken,
   [commandIds.openInspector]: openInspector,
   [commandIds.pairAgent]: pairAgent,
+  [commandIds.letIn]: letIn,
   [commandIds.addAgent]: addAgent,
   [commandIds.changeAccess]: changeAccess,
   [commandIds.rotateToken]: rotateToken,

@@ -12,6 +12,9 @@ import type { Translate } from './translate.ts';
 import type { TreeIcon, TreeNode } from './treeNode.ts';
 import { ageLabel, destinationLabel, privacyLabel, stateLabel } from './wording.ts';
 
+/** Of a list of networks. */
+const maxShownAddresses = 3;
+
 /** `tools`: what each tunnel's server answered last, where somebody looked. */
 export function tunnelTree(
   tunnels: readonly TunnelInfo[],
@@ -43,6 +46,7 @@ function tunnelNode(tunnel: TunnelInfo, tools: ToolsState | undefined, nowMs: nu
       ...pairingNodes(tunnel, nowMs, t),
       ...urlNodes(tunnel, t),
       destinationNode(tunnel, t),
+      ...letInNodes(tunnel, t),
       ...agentNodes(tunnel, nowMs, t),
       ...toolNodes(tunnel, tools, t),
     ],
@@ -139,6 +143,25 @@ function destinationNode(tunnel: TunnelInfo, t: Translate): TreeNode {
     icon: { name: machineOnly ? 'vm' : 'globe' },
     children: [],
   };
+}
+
+/** Whose addresses may connect, where that is limited. */
+function letInNodes(tunnel: TunnelInfo, t: Translate): TreeNode[] {
+  const { allowFrom } = tunnel;
+  if (!allowFrom) return [];
+  const few = allowFrom.slice(0, maxShownAddresses).join(', ');
+  const more = allowFrom.length - maxShownAddresses;
+  return [
+    {
+      id: `tunnel:${tunnel.id}:let-in`,
+      label: t('Lets in only {0}', more > 0 ? t('{0} and {1} more', few, more) : few),
+      tooltip: t('Everybody else is closed out by the edge before it answers a byte.'),
+      icon: { name: 'shield' },
+      subject: { kind: 'tunnel', tunnel },
+      click: { kind: 'command', command: commandIds.letIn },
+      children: [],
+    },
+  ];
 }
 
 function agentNodes(tunnel: TunnelInfo, nowMs: number, t: Translate): TreeNode[] {

@@ -1,12 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  allowFromWords,
-  maxNetworks,
-  networksInFile,
-  parseAdmission,
-  parseAllowFrom,
-} from '../../../src/core/admission.ts';
+import { maxNetworks, networksInFile, parseAdmission, parseAllowFrom } from '../../../src/core/admission.ts';
 import { parseNetwork } from '../../../src/core/network.ts';
 import { vendorNetworks } from '../../../src/core/vendorNetworks.ts';
 
@@ -35,15 +29,6 @@ describe('whom a person lets in', () => {
     const many = Array.from({ length: maxNetworks + 1 }, (_, at) => `10.0.${at >> 8}.${at & 255}`);
     expect(() => parseAllowFrom(many)).toThrow(expect.objectContaining({ code: 'LIMIT' }));
     expect(parseAllowFrom(many.slice(1)).networks).toHaveLength(maxNetworks);
-  });
-
-  it('is told in few words', () => {
-    const networks = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32'];
-    expect(allowFromWords(['anthropic'])).toBe('anthropic');
-    expect(allowFromWords(['anthropic', 'AS64500', ...networks.slice(1)])).toBe(
-      'anthropic, AS64500, 198.51.100.0/24, 203.0.113.0/24 and 2001:db8::/32',
-    );
-    expect(allowFromWords(['AS64500', ...networks])).toBe('AS64500 and 4 networks');
   });
 });
 

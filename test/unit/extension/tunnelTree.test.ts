@@ -36,6 +36,17 @@ it('names the edge of a tunnel that goes out to one', () => {
   expect(children.find(({ label }) => label === 'edge.example.com')?.icon?.name).toBe('globe');
 });
 
+it('shows whose addresses may connect, where that is limited', () => {
+  const row = (allowFrom: string[]) => treeOf({ allowFrom }).children.find(({ id }) => id.endsWith(':let-in'));
+  expect(row(['anthropic'])).toMatchObject({
+    label: 'Lets in only anthropic',
+    click: { kind: 'command', command: 'mcpTunnel.letIn' },
+  });
+  const many = ['anthropic', 'AS64500', '192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'];
+  expect(row(many)?.label).toBe('Lets in only anthropic, AS64500, 192.0.2.0/24 and 2 more');
+  expect(treeOf().children.some(({ label }) => label.includes('Lets in'))).toBe(false);
+});
+
 it('says how to go on while no agent has called', () => {
   const hint = treeOf().children.at(-2);
   expect(hint).toMatchObject({
