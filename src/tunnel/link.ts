@@ -125,7 +125,10 @@ export class Link {
       if (this.#socket.bytesRead > seen) this.probe(withinMs);
       else void this.#session.end(new TunnelError('EDGE_UNREACHABLE', 'the edge stopped answering'));
     });
-    control.request('ping', null).then(done, done);
+    control
+      .request('ping', null)
+      .catch(() => {}) // A refusal is a sign of life as well.
+      .finally(done);
   }
 
   /** Throws `CLOSED`, `TIMEOUT` when the signal was first, or the edge's refusal. */
