@@ -51,6 +51,7 @@ const targets = [
   { ...node, entryPoints: ['src/cli/product.ts'], outfile: 'dist/helper.js' },
   { ...node, entryPoints: ['src/cli/demoAgent.ts'], outfile: 'dist/demoAgent.js' },
   { ...node, entryPoints: ['src/cli/pairPrompts.ts'], outfile: 'dist/pairPrompts.js' },
+  { ...node, entryPoints: ['src/cli/tunnelBridge.ts'], outfile: 'dist/tunnelBridge.js' },
   { ...node, entryPoints: ['src/cli/inputPrompts.ts'], outfile: 'dist/inputPrompts.js' },
   { ...node, entryPoints: ['src/edge/cluster/natsBucket.ts'], outfile: 'dist/natsBucket.js' },
   {

@@ -61,6 +61,8 @@ export type DiscoveredServer = {
   problem?: string;
   /** What its file asks a person for, where nothing else is in the way: with the answers there is no problem. */
   needs?: ServerInput[];
+  /** Some of what its file asks for was answered. */
+  answered?: true;
   /** Secrets that stand in its file in plain text: where (`env API_KEY`), and whether git keeps the file. */
   secrets?: { where: string[]; committed: boolean };
 };

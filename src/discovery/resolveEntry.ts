@@ -18,10 +18,12 @@ export async function resolveEntry(
 ): Promise<DiscoveredServer> {
   const problems = [...entry.problems];
   const needs = new Map<string, ServerInput>();
+  let answered = false;
   const fill = (text: string): string => {
     const resolved = resolveVariables(text, variables, values);
     problems.push(...resolved.problems);
     for (const input of resolved.needs ?? []) needs.set(input.id, input);
+    answered ||= resolved.answered === true;
     return resolved.text;
   };
   const where = source.scope === 'workspace' ? writtenSecrets(entry) : [];
@@ -34,6 +36,7 @@ export async function resolveEntry(
     source: { ...source, line: entry.line },
     transport,
   };
+  if (answered) server.answered = true;
   if (where.length > 0) server.secrets = { where, committed: (await isCommitted(source.file)) === true };
   if (problems.length === 0 && needs.size > 0) server.needs = [...needs.values()];
   const unanswered = Array.from(needs.values(), ({ id, description }) => {

@@ -38,15 +38,16 @@ export type VariableValues = {
 /** Longest text a definition may grow to; a longer one is refused, so that no file can blow up the memory. */
 export const maxResolvedLength = 64 * 1024;
 
-/** `needs`: inputs that nobody has answered; their variables are still in the text. */
-export type Resolved = { text: string; problems: string[]; needs?: ServerInput[] };
+/** `needs`: inputs that nobody has answered; their variables are still in the text. `answered`: there are others. */
+export type Resolved = { text: string; problems: string[]; needs?: ServerInput[]; answered?: true };
 
 /** A value, or why there is none. */
-type Lookup = { value: string } | { problem: string } | { needs: ServerInput };
+type Lookup = { value: string; answered?: true } | { problem: string } | { needs: ServerInput };
 
 export function resolveVariables(text: string, family: VariableFamily, values: VariableValues): Resolved {
   const problems: string[] = [];
   const needs: ServerInput[] = [];
+  let answered = false;
   let resolved = '';
   let from = 0;
   const { pattern, lookUp } = FAMILIES[family];
@@ -54,12 +55,13 @@ export function resolveVariables(text: string, family: VariableFamily, values: V
     const found = lookUp(match[1] ?? match[2] ?? '', values);
     if ('problem' in found) problems.push(found.problem);
     if ('needs' in found) needs.push(found.needs);
+    if ('answered' in found) answered = true;
     resolved += text.slice(from, match.index) + ('value' in found ? found.value : match[0]);
     from = match.index + match[0].length;
     if (resolved.length > maxResolvedLength) break;
   }
   resolved += text.slice(from);
-  if (resolved.length <= maxResolvedLength) return { text: resolved, problems, ...(needs.length > 0 ? { needs } : {}) };
+  if (resolved.length <= maxResolvedLength) return { text: resolved, problems, ...(needs.length > 0 ? { needs } : {}), ...(answered ? { answered } : {}) };
   return {
     text: '',
     problems: [`a value is longer than ${maxResolvedLength / 1024} KiB once its variables are filled in`],
@@ -136,7 +138,7 @@ function lookUpInput(id: string, { inputs, answers }: VariableValues): Lookup {
   const answer = answers.get(id);
   const input = inputs.get(id);
   if (input === undefined) return { problem: `needs input “${id.slice(0, 80)}”, which the file does not define` };
-  return answer === undefined ? { needs: input } : { value: answer };
+  return answer === undefined ? { needs: input } : { value: answer, answered: true };
 }
 
 function lookUpCursor(expression: string, values: VariableValues): Lookup {

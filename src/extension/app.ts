@@ -1,6 +1,8 @@
 // What the commands work with; made once in `extension.ts`.
 import type { LogOutputChannel, Uri } from 'vscode';
 import type { Clock } from '../core/clock.ts';
+import type { ChatServers } from './chatServers.ts';
+import type { Inputs } from './inputs.ts';
 import type { AuditHeads } from './auditHeads.ts';
 import type { HelperLink } from './helperLink.ts';
 import type { InspectorPanel } from './inspectorPanel.ts';
@@ -18,6 +20,8 @@ export type App = {
   tools: ToolRefresh;
   previews: PreviewRefresh;
   tokens: Tokens;
+  inputs: Inputs;
+  chatServers: ChatServers;
   auditHeads: AuditHeads;
   remembered: RememberedTunnels;
   inspector: InspectorPanel;

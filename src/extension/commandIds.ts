@@ -2,6 +2,10 @@
 
 export const commandIds = {
   exposeServer: 'mcpTunnel.exposeServer',
+  editStartCommand: 'mcpTunnel.editStartCommand',
+  forgetInputs: 'mcpTunnel.forgetInputs',
+  offerToChat: 'mcpTunnel.offerToChat',
+  withdrawFromChat: 'mcpTunnel.withdrawFromChat',
   stopTunnel: 'mcpTunnel.stopTunnel',
   restartServer: 'mcpTunnel.restartServer',
   copyUrl: 'mcpTunnel.copyUrl',

@@ -4,6 +4,9 @@ import { commands, type Disposable } from 'vscode';
 import { addServer } from './addServer.ts';
 import type { App } from './app.ts';
 import { copyClientConfig, copyToken, copyUrl } from './clientConfig.ts';
+import { forgetInputs } from './askInputs.ts';
+import { offerToChat, withdrawFromChat } from './chatCommands.ts';
+import { editStartCommand } from './editCommand.ts';
 import { commandIds, type CommandId } from './commandIds.ts';
 import { allowDestination } from './destinations.ts';
 import { exposeServer } from './expose.ts';
@@ -29,7 +32,11 @@ import { verifyAudit } from './verifyAudit.ts';
 export type Command = (app: App, target?: unknown) => Promise<void> | void;
 
 const table: Record<CommandId, Command> = {
-  [commandIds.exposeServer]: exposeServer,
+  [commandIds.exposeServer]: async (app, target) => void (await exposeServer(app, target)),
+  [commandIds.editStartCommand]: editStartCommand,
+  [commandIds.forgetInputs]: forgetInputs,
+  [commandIds.offerToChat]: offerToChat,
+  [commandIds.withdrawFromChat]: withdrawFromChat,
   [commandIds.stopTunnel]: stopTunnel,
   [commandIds.restartServer]: restartServer,
   [commandIds.copyUrl]: copyUrl,

@@ -2,11 +2,12 @@
 import { commands, ProgressLocation, QuickPickItemKind, window, workspace, type QuickPickItem } from 'vscode';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import type { DiscoveredServer, LaunchPlan } from '../core/server.ts';
-import type { Destination, OpenedTunnel } from '../protocol/control.ts';
+import type { Destination, OpenedTunnel, TunnelInfo } from '../protocol/control.ts';
 import { certificateFor } from './certificateSetting.ts';
 import { copyClientConfig, copyUrl } from './clientConfig.ts';
 import { addServer } from './addServer.ts';
 import type { App } from './app.ts';
+import { withInputs } from './askInputs.ts';
 import { agreeToRun, askToRun } from './consent.ts';
 import { pickDestination } from './destinations.ts';
 import { grantFor } from './grants.ts';
@@ -19,20 +20,23 @@ import { serverOf } from './targets.ts';
 import { openInspector } from './tunnelCommands.ts';
 import { t } from './vscodeTranslate.ts';
 
-export async function exposeServer(app: App, target?: unknown): Promise<void> {
+/** The tunnel; `undefined` when it could not be opened, and that was said, or when the person left. */
+export async function exposeServer(app: App, target?: unknown): Promise<TunnelInfo | undefined> {
   if (!workspace.isTrusted) return explainTrust();
-  const server = serverOf(app, target) ?? (await pickServer(app));
-  if (!server) return;
+  const chosen = serverOf(app, target) ?? (await pickServer(app));
+  const server = chosen && (await withInputs(app, chosen));
+  if (!server) return undefined;
   if (server.problem) return explainProblem(server, server.problem);
   const destination = await pickDestination(app, server.name);
-  if (!destination) return;
+  if (!destination) return undefined;
   const consent = await agreeToRun(app, server);
-  if (!consent) return;
+  if (!consent) return undefined;
   const opened = await openAsking(app, server, destination, consent === 'agreed' ? undefined : consent.hash);
   if (opened) announce(app, opened);
+  return opened?.tunnel;
 }
 
-function explainTrust(): void {
+function explainTrust(): undefined {
   const manage = t('Manage Workspace Trust');
   const text = t(
     'This window is in Restricted Mode: nothing that the workspace defines is run. Trust it to expose its servers.',
@@ -87,7 +91,7 @@ function explainNoServers(app: App): void {
   whenPressed(showInfo(text, add), () => addServer(app));
 }
 
-function explainProblem(server: DiscoveredServer, problem: string): void {
+function explainProblem(server: DiscoveredServer, problem: string): undefined {
   const open = t('Open File');
   const { file, line } = server.source;
   const text = t('{0} cannot be exposed as it is: {1}', server.name, problem);

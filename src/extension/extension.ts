@@ -5,14 +5,18 @@ import { systemClock } from '../core/clock.ts';
 import { fromErrorInfo, TunnelError } from '../core/errors.ts';
 import type { App } from './app.ts';
 import { AuditHeads } from './auditHeads.ts';
+import { ChatServers } from './chatServers.ts';
+import { registerExposeLinks } from './exposeLink.ts';
+import { registerExposeTool } from './exposeTool.ts';
+import { Inputs } from './inputs.ts';
 import { registerCommands } from './commands.ts';
 import { registerPlanDocuments } from './consent.ts';
 import { HelperLink, type HelperChild, type Runtime } from './helperLink.ts';
+import { editorProxy } from './editorProxy.ts';
 import { startHelperProcess } from './helperProcess.ts';
 import { InspectorPanel } from './inspectorPanel.ts';
 import { nodeOnPath } from './nodeOnPath.ts';
 import { showFailure } from './notify.ts';
-import { editorProxy } from './editorProxy.ts';
 import { PreviewRefresh } from './previewRefresh.ts';
 import { RememberedTunnels } from './rememberedTunnels.ts';
 import { reopenTunnels } from './reopen.ts';
@@ -71,7 +75,10 @@ export function activate(context: ExtensionContext): void {
     t,
     log: (line) => log.warn(line),
   });
-  const data = { store, servers, tools, previews, tokens, auditHeads, remembered };
+  const inputs = new Inputs({ secrets, index: globalState, helper });
+  const bridge = context.asAbsolutePath('dist/tunnelBridge.js');
+  const chatServers = new ChatServers({ app: () => app, memory: workspaceState, bridge });
+  const data = { store, servers, tools, previews, tokens, inputs, chatServers, auditHeads, remembered };
   const app: App = { helper, ...data, inspector, log, clock, folders, extensionUri };
   closeWindow = async () => {
     await Promise.all([helper.close(), auditHeads.save()]);
@@ -79,6 +86,7 @@ export function activate(context: ExtensionContext): void {
 
   helper.onEvent((event) => {
     store.accept(event);
+    if (event.kind === 'tunnels') chatServers.refresh();
     if (event.kind === 'helper' && event.state.kind === 'failed') showFailure(app, fromErrorInfo(event.state.error));
   });
   helper.onAuditHead((head) => void auditHeads.accept(head));
@@ -89,6 +97,7 @@ export function activate(context: ExtensionContext): void {
     const { grants } = await helper.request('grants/list', {});
     helper.report({ kind: 'grants', grants });
     await tokens.prune(grants, clock.now());
+    await inputs.tellAll();
     await servers.refresh();
     const failed = (tunnel: { server: { name: string } }, error: unknown): void =>
       showFailure(app, error, t('{0} could not be opened again', tunnel.server.name));
@@ -102,9 +111,15 @@ export function activate(context: ExtensionContext): void {
     registerPlanDocuments(),
     inspector.register(),
     ...registerCommands(app),
+    chatServers.register(),
+    registerExposeTool(app),
+    registerExposeLinks(app),
     ...showViews(app, { trusted }),
     ...watchProjects(() => helper.running && void servers.refresh()),
     workspace.onDidChangeWorkspaceFolders(() => helper.running && void servers.refresh()),
+    workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration('http')) helper.notifyProxy(editorProxy());
+    }),
     workspace.onDidGrantWorkspaceTrust(() => {
       helper.notifyTrust(true);
       if (helper.running) void servers.refresh();
@@ -117,6 +132,3 @@ export function activate(context: ExtensionContext): void {
 export async function deactivate(): Promise<void> {
   await closeWindow?.();
 }
-    workspace.onDidChangeConfiguration((change) => {
-      if (change.affectsConfiguration('http')) helper.notifyProxy(editorProxy());
-    }),

@@ -10,7 +10,7 @@ export type PreviewRefreshOptions = {
 };
 
 /** `again`: also where the same definition was asked before. `consent`: hash of the plan agreed to just now. */
-export type Asked = { again?: boolean; consent?: string };
+export type Asked = { again?: boolean; consent?: string; signal?: AbortSignal };
 
 export class PreviewRefresh {
   readonly #options: PreviewRefreshOptions;
@@ -34,20 +34,21 @@ export class PreviewRefresh {
 
   async #ask(id: string, asked: Asked): Promise<void> {
     const { helper } = this.#options;
-    helper.report({ kind: 'preview', server: id, state: await this.#answer(id, asked) });
+    const state = await this.#answer(id, asked);
+    if (state) helper.report({ kind: 'preview', server: id, state });
   }
 
-  async #answer(id: string, { again = false, consent }: Asked): Promise<PreviewState> {
+  /** `undefined` where a person did not want to wait: what was shown before stays. */
+  async #answer(id: string, { again = false, consent, signal }: Asked): Promise<PreviewState | undefined> {
     const { helper, folders } = this.#options;
     try {
-      const { preview } = await helper.request('servers/preview', {
-        server: { id, folders: folders() },
-        refresh: again,
-        ...(consent === undefined ? {} : { consent }),
-      });
+      const agreed = consent === undefined ? {} : { consent };
+      const wanted = { server: { id, folders: folders() }, refresh: again, ...agreed };
+      const { preview } = await helper.request('servers/preview', wanted, signal);
       return { kind: 'loaded', preview };
     } catch (error) {
       const info = errorInfo(error);
+      if (signal?.aborted) return undefined;
       if (info.code === 'CONSENT_REQUIRED') return { kind: 'consent' };
       return info.code === 'UNTRUSTED_WORKSPACE' ? { kind: 'untrusted' } : { kind: 'failed', error: info };
     }

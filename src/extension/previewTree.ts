@@ -4,6 +4,7 @@ import { findingRows, findingSentence, levelOf, type Finding, type FindingLevel 
 import type { DiscoveredServer } from '../core/server.ts';
 import type { ListCut } from '../mcp/preview/offer.ts';
 import type { PreviewItem, PreviewList, PreviewTool, ServerPreview } from '../mcp/preview/preview.ts';
+import { asSentence } from './advice.ts';
 import { commandIds } from './commandIds.ts';
 import { visible } from './launchText.ts';
 import type { PreviewState } from './store.ts';
@@ -67,7 +68,7 @@ function failureNode(
   const words = Array.isArray(stderr) ? stderr.filter((line): line is string => typeof line === 'string') : [];
   return {
     id: idOf(server, 'error'),
-    label: shown(error.message),
+    label: asSentence(shown(error.message)),
     description: t('Retry'),
     tooltip: [shown(error.message), ...words.map((line) => shown(line)), t('Click to try again.')].join('\n'),
     icon: { name: 'error', color: 'problemsErrorIcon.foreground' },
@@ -246,7 +247,8 @@ function findingNode(id: string, finding: Finding, t: Translate): TreeNode {
   const row = findingRows[finding.rule];
   return {
     id,
-    label: sentence,
+    label: t(row.title),
+    description: sentence,
     tooltip: [
       sentence,
       ...(level === 'suspicious' ? [t('A hint, not a proof. Texts without marks can be harmful as well.')] : []),

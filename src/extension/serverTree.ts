@@ -125,6 +125,7 @@ function serverNode(server: DiscoveredServer, isExposed: boolean, t: Translate):
   const tooltip = [
     server.name,
     server.problem ?? state,
+    ...secretLines(server, t),
     runs,
     ...(server.guess ? [server.guess.reason] : []),
     ...(server.running ? [t('Process {0} {1}', server.running.pid, server.running.command ?? '').trim()] : []),
@@ -133,14 +134,39 @@ function serverNode(server: DiscoveredServer, isExposed: boolean, t: Translate):
   return {
     id: `server:${server.id}`,
     label: server.name,
-    description: server.problem ?? (server.running?.needsAuth ? t('{0}, asks for a credential', runs) : runs),
+    description: [...flagged(server, t), described(server, runs, t)].join(' · '),
     tooltip,
     icon: serverIcon(server, isExposed),
-    context: server.problem ? 'server.problem' : isExposed ? 'server.exposed' : 'server',
+    context: contextOf(server, isExposed),
     subject: { kind: 'server', server },
     children: [],
     ...(file ? { click: { kind: 'open', file, ...(line ? { line } : {}) } } : {}),
   };
+}
+
+/** What menus look at: the state, then what else can be done with it. */
+function contextOf({ problem, needs, guess, answered }: DiscoveredServer, isExposed: boolean): string {
+  const state = needs ? '.needs' : problem ? '.problem' : isExposed ? '.exposed' : '';
+  return `server${state}${guess ? '+guess' : ''}${answered ? '+answered' : ''}`;
+}
+
+function described({ problem, needs, running }: DiscoveredServer, runs: string, t: Translate): string {
+  if (needs) return t('asks for {0}', needs.map(({ id, description }) => description ?? id).join(', '));
+  return problem ?? (running?.needsAuth ? t('{0}, asks for a credential', runs) : runs);
+}
+
+function flagged({ secrets }: DiscoveredServer, t: Translate): string[] {
+  return secrets?.committed ? [t('committed with a secret in it')] : [];
+}
+
+function secretLines({ secrets }: DiscoveredServer, t: Translate): string[] {
+  if (!secrets) return [];
+  const where = secrets.where.join(', ');
+  return [
+    secrets.committed
+      ? t('Its file is committed and contains what looks like a secret: {0}', where)
+      : t('Its file contains what looks like a secret: {0}', where),
+  ];
 }
 
 function problemNode(problem: DiscoveryProblem, index: number, t: Translate): TreeNode {
@@ -160,7 +186,9 @@ function problemNode(problem: DiscoveryProblem, index: number, t: Translate): Tr
 const errorIcon = { name: 'error', color: 'problemsErrorIcon.foreground' };
 
 function serverIcon(server: DiscoveredServer, isExposed: boolean): NonNullable<TreeNode['icon']> {
+  if (server.needs) return { name: 'key' };
   if (server.problem) return errorIcon;
+  if (server.secrets?.committed) return { name: 'warning', color: 'problemsWarningIcon.foreground' };
   if (isExposed) return { name: 'broadcast', color: 'charts.green' };
   return { name: server.transport.kind === 'http' ? 'globe' : 'terminal' };
 }

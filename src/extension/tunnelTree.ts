@@ -15,14 +15,18 @@ import { ageLabel, destinationLabel, privacyLabel, stateLabel } from './wording.
 /** Of a list of networks. */
 const maxShownAddresses = 3;
 
-/** `tools`: what each tunnel's server answered last, where somebody looked. */
+/** `tools`: what each tunnel's server answered last, where somebody looked. `inChat`: servers that VS Code's chat may use. */
 export function tunnelTree(
   tunnels: readonly TunnelInfo[],
   tools: ReadonlyMap<string, ToolsState>,
   nowMs: number,
   t: Translate,
+  inChat: (server: string) => boolean = () => false,
 ): TreeNode[] {
-  return tunnels.map((tunnel) => tunnelNode(tunnel, tools.get(tunnel.id), nowMs, t));
+  return tunnels.map((tunnel) => {
+    const node = tunnelNode(tunnel, tools.get(tunnel.id), nowMs, t);
+    return tunnel.url && inChat(tunnel.server.id) ? { ...node, context: 'tunnel.ready+chat' } : node;
+  });
 }
 
 function tunnelNode(tunnel: TunnelInfo, tools: ToolsState | undefined, nowMs: number, t: Translate): TreeNode {

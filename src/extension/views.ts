@@ -33,7 +33,7 @@ export function showViews(app: App, facts: WindowFacts): Disposable[] {
     (node) => loadPreview(app, node),
   );
   const tunnels = new NodeTree(
-    () => tunnelTree(store.tunnels, store.tools, app.clock.now(), t),
+    () => tunnelTree(store.tunnels, store.tools, app.clock.now(), t, (server) => app.chatServers.isOffered(server)),
     (node) => loadTools(app, node),
   );
   const agents = new NodeTree(() => agentTree(agentInput(app), app.clock.now(), t));
@@ -69,6 +69,7 @@ export function showViews(app: App, facts: WindowFacts): Disposable[] {
     ...[...views, servers, tunnels, agents, status].map((shown) => shown as Disposable),
     ...views.map(startWhenSeen),
     { dispose: store.onChange(show) },
+    app.chatServers.onDidChangeMcpServerDefinitions(show),
     { dispose: () => clearInterval(ages) },
   ];
 }

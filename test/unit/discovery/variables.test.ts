@@ -33,8 +33,8 @@ describe('resolveVariables', () => {
   });
 
   it('puts in what a person answered, and never looks at it again', () => {
-    expect(resolve('a ${input:answered} b', 'vscode')).toEqual({ text: 'a ${SET} b', problems: [] });
-    expect(resolve('${user_config.answered}', 'manifest')).toEqual({ text: '${SET}', problems: [] });
+    expect(resolve('a ${input:answered} b', 'vscode')).toEqual({ text: 'a ${SET} b', problems: [], answered: true });
+    expect(resolve('${user_config.answered}', 'manifest')).toEqual({ text: '${SET}', problems: [], answered: true });
   });
 
   it('names the inputs that nobody has answered, and no others', () => {

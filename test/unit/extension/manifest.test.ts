@@ -88,7 +88,7 @@ function translated(): string[] {
   const literal = /\bt\(\s*'((?:[^'\\]|\\.)*)'/g;
   const inCode = readdirSync(folder).flatMap((file) => [...text('src/extension', file).matchAll(literal)]);
   const sentences = Object.values(adviceTable).map(({ sentence }) => sentence);
-  const ofFindings = Object.values(findingRows).map(({ sentence }) => sentence);
+  const ofFindings = Object.values(findingRows).flatMap(({ title, sentence }) => [title, sentence]);
   const all = [...inCode.map(([, english]) => english!), ...sentences, ...Object.values(inspectorText), ...ofFindings];
   return [...new Set(all)].sort();
 }

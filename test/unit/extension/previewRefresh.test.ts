@@ -6,15 +6,20 @@ import { Store } from '../../../src/extension/store.ts';
 import type { ServerPreview } from '../../../src/mcp/preview/preview.ts';
 import { preview, server } from './samples.ts';
 
-type Asked = { params: object; resolve: (preview: ServerPreview) => void; reject: (error: unknown) => void };
+type Asked = {
+  params: object;
+  signal: AbortSignal | undefined;
+  resolve: (preview: ServerPreview) => void;
+  reject: (error: unknown) => void;
+};
 
 function world() {
   const store = new Store();
   store.accept({ kind: 'servers', list: { servers: [server()], problems: [] } });
   const asked: Asked[] = [];
-  const request = (_method: string, params: object): Promise<{ preview: ServerPreview }> =>
+  const request = (_method: string, params: object, signal?: AbortSignal): Promise<{ preview: ServerPreview }> =>
     new Promise((resolve, reject) => {
-      asked.push({ params, resolve: (taken) => resolve({ preview: taken }), reject });
+      asked.push({ params, signal, resolve: (taken) => resolve({ preview: taken }), reject });
     });
   const helper = { request: request as unknown as HelperLink['request'], report: store.accept.bind(store) };
   return { store, asked, previews: new PreviewRefresh({ helper, folders: () => ['/work'] }) };
@@ -56,6 +61,20 @@ it('shows Restricted Mode and failures as states of the row', async () => {
   asked[1]?.reject(new TunnelError('UPSTREAM_START', 'it ended', { data: { stderr: ['why'] } }));
   await failing;
   expect(store.previews.get('s1')).toMatchObject({ kind: 'failed', error: { data: { stderr: ['why'] } } });
+});
+
+it('leaves what was shown where a person does not want to wait', async () => {
+  const { store, asked, previews } = world();
+  const first = previews.refresh('s1');
+  asked[0]?.resolve(preview());
+  await first;
+  const impatient = new AbortController();
+  const again = previews.refresh('s1', { again: true, signal: impatient.signal });
+  expect(asked[1]?.signal).toBe(impatient.signal);
+  impatient.abort();
+  asked[1]?.reject(new TunnelError('CANCELLED', 'nobody waits'));
+  await again;
+  expect(store.previews.get('s1')?.kind).toBe('loaded');
 });
 
 it('is forgotten when the definition changes or goes, and kept while it stays', async () => {

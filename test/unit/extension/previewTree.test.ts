@@ -50,7 +50,7 @@ it('shows why it failed with the last words of the server, and tries again', () 
   const data = { stderr: ['no such\u001b[31m file', 5] };
   const error = { code: 'UPSTREAM_START', message: 'the server\nended', retryable: false, data } as const;
   const [row] = rows({ kind: 'failed', error: { ...error, data: { stderr: ['no such\u001b[31m file', 5] } } });
-  expect(row).toMatchObject({ label: 'the server ended', description: 'Retry', icon: { name: 'error' } });
+  expect(row).toMatchObject({ label: 'The server ended.', description: 'Retry', icon: { name: 'error' } });
   expect(row?.tooltip).toContain('no such\\u{1b}[31m file');
   expect(row?.click).toEqual({ kind: 'command', command: 'mcpTunnel.refreshPreview' });
 });
@@ -79,9 +79,14 @@ it('shows each tool with what it says of itself, and its marks below it', () => 
   const poisoned = labelled(nodes, 'add');
   expect(poisoned).toMatchObject({ icon: { name: 'warning' }, folded: true });
   expect(poisoned.description).toBe('suspicious · Adds.\\u{200b} · ≈ 1,234 tokens');
-  expect(poisoned.children.map(({ label, icon }) => [label, icon?.name])).toEqual([
-    ['Characters that nobody sees stand in description (U+200B): a model reads them, a person does not.', 'warning'],
+  expect(poisoned.children.map(({ label, description, icon }) => [label, description, icon?.name])).toEqual([
     [
+      'Hidden characters',
+      'Characters that nobody sees stand in description (U+200B): a model reads them, a person does not.',
+      'warning',
+    ],
+    [
+      'OpenAI, Gemini and Copilot refuse it',
       'OpenAI, Gemini and VS Code Copilot refuse the tool: the array inputSchema.properties.list does not say what its items are.',
       'info',
     ],

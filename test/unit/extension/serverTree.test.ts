@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { DiscoveredServer } from '../../../src/core/server.ts';
 import { serverTree, shortPath } from '../../../src/extension/serverTree.ts';
 import { english } from './english.ts';
 import type { PreviewState } from '../../../src/extension/store.ts';
@@ -6,6 +7,8 @@ import { nowMs, server, tunnel } from './samples.ts';
 
 const folders = ['/work'];
 const previews = new Map<string, PreviewState>();
+const rows = (servers: DiscoveredServer[]) =>
+  serverTree({ list: { servers, problems: [] }, tunnels: [], folders, previews, nowMs }, english);
 
 it('is empty until discovery answered', () => {
   expect(serverTree({ list: undefined, tunnels: [], folders, previews, nowMs }, english)).toEqual([]);
@@ -102,4 +105,25 @@ it('shows paths from the folder, with its name when there are several', () => {
   expect(shortPath('/work/.vscode/mcp.json', ['/work'])).toBe('.vscode/mcp.json');
   expect(shortPath('/b/mcp.json', ['/a', '/b'])).toBe('b/mcp.json');
   expect(shortPath('/home/me/.cursor/mcp.json', ['/work'])).toBe('/home/me/.cursor/mcp.json');
+});
+
+it('says what a server’s file asks for, and that it was answered, where menus can see it', () => {
+  const row = (changes: Partial<DiscoveredServer>) => rows([server(changes)])[0]?.children[0];
+  const needs = [{ id: 'key', description: 'API key', password: true as const }, { id: 'region' }];
+  expect(row({ needs, problem: 'needs input “key” (API key)' })).toMatchObject({
+    context: 'server.needs',
+    description: 'asks for API key, region',
+    icon: { name: 'key' },
+  });
+  expect(row({ answered: true })).toMatchObject({ context: 'server+answered' });
+});
+
+it('flags a committed file with a secret in it, and says where', () => {
+  const row = (committed: boolean) =>
+    rows([server({ secrets: { where: ['env API_KEY'], committed } })])[0]?.children[0];
+  expect(row(true)).toMatchObject({ icon: { name: 'warning' } });
+  expect(row(true)?.description).toMatch(/^committed with a secret in it · /);
+  expect(row(true)?.tooltip).toContain('Its file is committed and contains what looks like a secret: env API_KEY');
+  expect(row(false)?.icon?.name).not.toBe('warning');
+  expect(row(false)?.tooltip).toContain('Its file contains what looks like a secret: env API_KEY');
 });
