@@ -2,6 +2,7 @@
 // ACME (`acmeCertificate.ts`), or one that the user brought along (`ownCertificate.ts`).
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { strongTls } from '../certs/tlsProfile.ts';
 import type { Unsubscribe } from '../core/emitter.ts';
 import type { CertificateInfo } from '../protocol/control.ts';
 
@@ -40,13 +41,13 @@ export class ContextShelf {
 
   #make(clientAuthorities: readonly string[]): SecureContext {
     return createSecureContext({
+      ...strongTls,
       key: this.#key,
       cert: this.#chain,
-      minVersion: 'TLSv1.2',
       // A resumed session would bring the client's certificate without those that lead to its authority, and the verdict
       // of another day: who has one shows it at each connection.
       ...(clientAuthorities.length > 0
-        ? { ca: [...clientAuthorities], secureOptions: constants.SSL_OP_NO_TICKET }
+        ? { ca: [...clientAuthorities], secureOptions: strongTls.secureOptions | constants.SSL_OP_NO_TICKET }
         : {}),
     });
   }

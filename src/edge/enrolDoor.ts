@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
+import { strongTls } from '../certs/tlsProfile.ts';
 import type { Clock } from '../core/clock.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 
@@ -37,7 +38,7 @@ export class EnrolDoor {
     const { keyPem, certificatePem } = authority.serverIdentity();
     if (this.#shown !== certificatePem) {
       this.#shown = certificatePem;
-      this.#server.setSecureContext({ key: keyPem, cert: certificatePem, minVersion: 'TLSv1.2' });
+      this.#server.setSecureContext({ ...strongTls, key: keyPem, cert: certificatePem });
     }
     const deadline = clock.after(enrolConnectionMs, () => socket.destroy());
     socket.once('close', () => deadline.cancel());
