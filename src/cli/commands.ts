@@ -90,6 +90,20 @@ export const commands: readonly CommandRow[] = [
     run: async (context, [dir], options) => (await import('./servers.ts')).servers(context, dir, options),
   },
   {
+    name: 'preview',
+    arguments: '[name]',
+    summary:
+      'run or ask a server once and show what it offers: tools, tokens, what clients refuse, what looks suspicious',
+    takesCommand: true,
+    options: [
+      { flags: '--url <url>', help: 'a server that listens on this machine' },
+      { flags: '--refresh', help: 'ask again, also where the same definition was asked before' },
+      { flags: '--policy <file>', help: 'one more policy file; it can only restrict' },
+    ],
+    examples: ['preview everything', 'preview everything --refresh --json', 'preview -- npx -y some-server'],
+    run: async (context, [name], options) => (await import('./preview.ts')).preview(context, name, options),
+  },
+  {
     name: 'agents add',
     arguments: '<name>',
     summary: 'let an agent in and print its token, or what it gets in place of one, once',

@@ -9,7 +9,7 @@ import { repoRoot } from '../host/places.mjs';
 import { startVscode } from '../host/startVscode.mjs';
 import { until } from '../host/until.mjs';
 import { dialog, notification, openWorkbench } from '../host/workbench.mjs';
-import { clipboard, openTunnelViews, pressOnRow, treeRow } from './panelSteps.mjs';
+import { clipboard, dismissToasts, openTunnelViews, pressOnRow, treeRow } from './panelSteps.mjs';
 
 const everything = join(repoRoot, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js');
 const odd = join(repoRoot, 'test/fixtures/oddServer.mjs');
@@ -78,6 +78,7 @@ async function realServer(page) {
   await notification(page, 'The definition is in the clipboard.');
   assert.equal(JSON.parse(await clipboard(page)).name, 'echo');
   await fold(page, /^everything/);
+  await dismissToasts(page);
 }
 
 /** @param {Page} page */
@@ -86,8 +87,8 @@ async function poisonedServer(page) {
   await treeRow(page, /^Tools, 4 · 2 suspicious · 1 refused by some clients/).waitFor();
   await open(page, /^Tools, 4/);
   await open(page, /^add, suspicious/);
-  await treeRow(page, /tells the model to keep something from you: “Do not tell the user”/).waitFor();
-  await treeRow(page, /speaks of files that hold secrets/).waitFor();
+  await treeRow(page, /^Hides something from you, .*“Do not tell the user”/).waitFor();
+  await treeRow(page, /^Reads secrets, /).waitFor();
   // A stranger's name is neither a link nor an element.
   await treeRow(page, /^\[Docs\]\(command:workbench\.action\.quit\) <img src=x>/).waitFor();
   assert.equal(await page.locator('.tree-explorer-viewlet-tree-view img[src="x"]').count(), 0);
