@@ -3,6 +3,7 @@ import { env, ProgressLocation } from 'vscode';
 import { TunnelError } from '../core/errors.ts';
 import type { DiscoveredServer } from '../core/server.ts';
 import type { App } from './app.ts';
+import { withInputs } from './askInputs.ts';
 import { agreeToRun } from './consent.ts';
 import { showInfo, withProgress } from './messages.ts';
 import { offeredOf, serverOf } from './targets.ts';
@@ -10,7 +11,8 @@ import { t } from './vscodeTranslate.ts';
 
 /** Asks for consent where nobody gave it yet. */
 export async function previewServer(app: App, target?: unknown): Promise<void> {
-  const server = serverOf(app, target);
+  const chosen = serverOf(app, target);
+  const server = chosen && (await withInputs(app, chosen));
   if (server) await look(app, server, false);
 }
 
@@ -24,7 +26,11 @@ async function look(app: App, server: DiscoveredServer, again: boolean): Promise
   const consent = await agreeToRun(app, server, 'preview');
   if (!consent) return;
   const agreed = consent === 'agreed' ? {} : { consent: consent.hash };
-  const options = { location: ProgressLocation.Notification, cancellable: true, title: t('Looking at {0}', server.name) };
+  const options = {
+    location: ProgressLocation.Notification,
+    cancellable: true,
+    title: t('Looking at {0}', server.name),
+  };
   await withProgress(options, (_report, cancel) => {
     const aborter = new AbortController();
     cancel.onCancellationRequested(() => aborter.abort());
