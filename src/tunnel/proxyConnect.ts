@@ -91,7 +91,8 @@ export function connectThrough(socket: Duplex, proxy: Proxy, to: HostPort, signa
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 
 function refused(proxy: Proxy, target: string, status: number, head: string): TunnelError {
-  if (status === 407) return broken(proxy, wantsCredentials(proxy, head));
+  // Of a wrong password tinyproxy says 401.
+  if (status === 407 || status === 401) return broken(proxy, `${wantsCredentials(proxy, head)} (${status})`);
   if (status === 403) return broken(proxy, `does not let this machine reach ${target} (403): ask whoever runs it`);
   if (status === 502 || status === 503 || status === 504) {
     return broken(proxy, `cannot reach ${target} (${status})`, { code: 'ENOTFOUND' });
@@ -104,10 +105,10 @@ function wantsCredentials(proxy: Proxy, head: string): string {
   const schemes = [...head.matchAll(/^proxy-authenticate:\s*([a-z-]{1,20})/gim)].map((match) => match[1] ?? '');
   if (schemes.length > 0 && !schemes.some((scheme) => scheme.toLowerCase() === 'basic')) {
     const offered = [...new Set(schemes)].slice(0, 3).join(', ');
-    return `asks for ${offered}, and only Basic is spoken here (407): put a proxy in between that speaks it`;
+    return `asks for ${offered}, and only Basic is spoken here: put a proxy in between that speaks it`;
   }
-  if (proxy.credentials === undefined) return 'asks for a user name and a password (407): add them to its URL';
-  return 'does not accept the user name and password in its URL (407)';
+  if (proxy.credentials === undefined) return 'asks for a user name and a password: add them to its URL';
+  return 'does not accept the user name and password in its URL';
 }
 
 function broken(proxy: Proxy, what: string, cause?: { code: string }): TunnelError {

@@ -2,6 +2,7 @@
 import { onTestFinished } from 'vitest';
 import type { CarrierOptions, OpenCarrier, Serve } from '../../src/carriers/carrier.ts';
 import { edgeCarrier } from '../../src/carriers/edge.ts';
+import type { Outbound } from '../../src/carriers/outbound.ts';
 import type { Authority } from '../../src/certs/authority.ts';
 import { connectorUri } from '../../src/certs/connectorId.ts';
 import { makeKeyPair } from '../../src/certs/keyPair.ts';
@@ -69,12 +70,15 @@ export type Opening = Partial<CarrierOptions> & {
   signal?: AbortSignal;
   random?: () => number;
   links?: number;
+  outbound?: Outbound;
 };
 
 /** A tunnel through the world's edge. */
 export async function openTunnel(
   world: Pick<World, 'edge' | 'clock' | 'log' | 'authority'> & { state: Enroller },
-  serve: Serve, opening: Opening = {}): Promise<OpenCarrier> {
+  serve: Serve,
+  opening: Opening = {},
+): Promise<OpenCarrier> {
   const identity = opening.identity ?? (await enrolled(world.state, world.edge.port));
   const { authority, clock, log } = world;
   const random = opening.random ?? Math.random;
@@ -86,6 +90,7 @@ export async function openTunnel(
     clock,
     random,
     ...links,
+    ...(opening.outbound ? { outbound: opening.outbound } : {}),
   });
   const open = await carrier.open(
     {

@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { maxAddresses, nextAttemptMs, openTcp, type TcpOptions } from '../../../src/tunnel/openTcp.ts';
+import { freePort } from '../../support/freePort.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 import { stuckListener } from '../../support/stuckListener.ts';
 import { until } from '../../support/until.ts';
@@ -17,16 +18,6 @@ async function listener(host: string, port = 0): Promise<{ port: number; sockets
     await once(server, 'close');
   });
   return { port: (server.address() as AddressInfo).port, sockets };
-}
-
-/** A port where nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 const options = (addresses: readonly string[], more: Partial<TcpOptions> = {}): TcpOptions => ({

@@ -119,7 +119,10 @@ describe('through a proxy', () => {
   });
 
   it.each([
-    ['HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n', 'asks for a user name and a password (407)'],
+    [
+      'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n',
+      'asks for a user name and a password: add them to its URL (407)',
+    ],
     [
       'HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n',
       'asks for Negotiate, NTLM',
