@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { callHttp1 } from '../support/agents.ts';
 import { until } from '../support/until.ts';
-import { answeredAt, at, echo, knows, machineAt, sha, threeNodes, tunnelAt, type Node } from './world.ts';
+import { answeredAt, at, echo, knows, machineAt, sha, tell, threeNodes, tunnelAt, type Node } from './world.ts';
 
 describe('three nodes', () => {
   it('take a visitor at any of them, with its address and every byte of its bodies', async () => {
@@ -115,9 +115,7 @@ describe('what is done on one node', () => {
     const began = performance.now();
     await c.cluster.state.revokeConnector(machine.connector);
     await until(() => [a, b, c].every((node) => !knows(node)));
-    console.log(
-      `cluster: revoked on every node, open links included, after ${Math.round(performance.now() - began)} ms`,
-    );
+    tell(`revoked on every node, open links included, after ${Math.round(performance.now() - began)} ms`);
     await expect(callHttp1(at(b, open.hostname), { method: 'POST' })).rejects.toThrow();
     const again = tunnelAt(b, echo('one'), { identity: { ...machine, port: b.edge.port } });
     await expect(again).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID' });

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { callHttp1 } from '../support/agents.ts';
 import { until } from '../support/until.ts';
-import { answeredAt, at, echo, knows, machineAt, threeNodes, tunnelAt } from './world.ts';
+import { answeredAt, at, echo, knows, machineAt, tell, threeNodes, tunnelAt } from './world.ts';
 
 describe('without NATS', () => {
   it('visitors of every node go on to be served, also after leases would have run out', async () => {
@@ -48,9 +48,7 @@ describe('without NATS', () => {
     const began = performance.now();
     await nats.restart();
     await until(() => [a, b, c].every(({ cluster }) => cluster.problem === undefined));
-    console.log(
-      `cluster: NATS was reached again by every node ${Math.round(performance.now() - began)} ms after its start`,
-    );
+    tell(`NATS was reached again by every node ${Math.round(performance.now() - began)} ms after its start`);
     await tunnelAt(a, echo('two'), { identity: machine, label: 'another', instance: 'instance-2' });
     await until(() => c.cluster.routes().length === 2);
     for (const node of [a, b, c]) expect(await answeredAt(node, open.hostname)).toBe('one');
@@ -72,7 +70,7 @@ describe('NATS that comes back empty', () => {
     const stranger = await machineAt(b);
     const theft = tunnelAt(b, echo('thief'), { identity: stranger });
     await expect(theft).rejects.toMatchObject({ code: 'ROUTE_DENIED' });
-    expect((await c.cluster.state.connectors()).map(({ id }) => id)).toContain(machine.connector);
+    expect(c.cluster.state.connectors().map(({ id }) => id)).toContain(machine.connector);
   });
 
   it('knows of revocations again, and of no token that was spent', async () => {

@@ -122,3 +122,6 @@ export async function answeredAt(node: Node, hostname: string): Promise<string> 
 }
 
 export const knows = (node: Node): boolean => node.cluster.routes().length > 0 || node.edge.routes().length > 0;
+
+/** A figure, for whoever reads the run. */
+export const tell = (figure: string): void => void process.stdout.write(`cluster: ${figure}\n`);

@@ -87,12 +87,12 @@ async function relayWorld(): Promise<RelayWorld> {
   };
 }
 
-function policy(place: string): string {
+export function policy(place: string): string {
   const limits = { requestsPerMinute: 1_000_000, maxConcurrent: 1_000, bytesPerMinute: 2 ** 40 };
   return JSON.stringify({ version: 1, destinations: [{ carrier: 'edge', host: place }], limits });
 }
 
-async function startHashServer(): Promise<string> {
+export async function startHashServer(): Promise<string> {
   const port = await freePort();
   const server = spawn(process.execPath, [join(root, 'test/fixtures/hashServer.mjs'), `${port}`], { stdio: 'ignore' });
   onTestFinished(async () => {
