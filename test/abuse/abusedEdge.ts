@@ -30,9 +30,13 @@ export class AbusedEdge {
     const data = ['--data', 'data', '--json'];
     const { child, first } = world.start(['edge', 'run', '--domain', domain, '--listen', '127.0.0.1:0', ...data]);
     const { edge, pin } = (await first) as { edge: string; pin: string };
-    await world.run(['allow', 'add', 'edge', edge]);
-    await world.run(['edge', 'token', '--token-file', 'token.txt', ...data]);
-    await world.run(['enroll', edge, '--pin', pin, '--token-file', 'token.txt']);
+    const done = async (...words: string[]): Promise<void> => {
+      const { code, err } = await world.run(words);
+      if (code !== 0) throw new Error(err);
+    };
+    await done('allow', 'add', 'edge', edge);
+    await done('edge', 'token', '--token-file', 'token.txt', ...data);
+    await done('enroll', edge, '--pin', pin, '--token-file', 'token.txt');
     const identity = await readFile(join(world.home, 'edges', `${domain}.json`), 'utf8');
     const port = Number(edge.split(':').at(-1));
     return new AbusedEdge(port, child.pid!, JSON.parse(identity) as EdgeIdentity, await anAuthority());

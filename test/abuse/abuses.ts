@@ -1,10 +1,11 @@
 // What strangers do to an edge, each on its own and for a bounded time.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { openHttp1, type Target } from '../support/agents.ts';
@@ -97,13 +98,12 @@ export async function slowHttp(
     read: ['-X', '-w', '1', '-y', '1', '-n', '1', '-z', '1'],
   }[mode];
   const words = ['-c', `${connections}`, '-r', `${connections / 4}`, '-l', `${seconds}`, '-p', '3', ...flags];
-  const [wrapper = ''] = (await readdir('/usr/lib', { recursive: true })).filter((name) =>
-    name.endsWith('/libnss_wrapper.so'),
-  );
+  const { stdout: files } = await promisify(execFile)('dpkg', ['-L', 'libnss-wrapper']);
+  const wrapper = files.split('\n').find((file) => file.endsWith('/libnss_wrapper.so'));
   const child = spawn('slowhttptest', [...words, '-u', `https://${hostname}:${port}/echo`], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], LD_PRELOAD: join('/usr/lib', wrapper), NSS_WRAPPER_HOSTS: hosts },
+    env: { PATH: process.env['PATH'], LD_PRELOAD: wrapper, NSS_WRAPPER_HOSTS: hosts },
   });
   let said = '';
   child.stdout.on('data', (text: Buffer) => (said += text.toString()));

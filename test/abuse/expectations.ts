@@ -46,7 +46,8 @@ export async function survivesSlowHttp(
       const { visits, grownMib } = await edge.under(`slowhttptest ${mode} at ${hostname}`, target, async () => {
         said = await slowHttp(hostname, edge.port, mode, connections, seconds);
       });
-      expect(said).toMatch(/Test ended|Exit status/); // It did run.
+      expect(said).toContain('Test ended');
+      expect(said).not.toContain('Connection refused');
       expect(visits).toBeGreaterThan(0);
       expect(grownMib).toBeLessThan(maxGrowthMib);
     }
