@@ -1,6 +1,6 @@
 // The tunnel against other ways to the same endpoint: direct HTTPS, a bare splice by name, `ssh -R` with haproxy, and a
 // pool of connections as frp keeps one. The same gateway is behind all of them; rounds are interleaved, and what counts
-// is the ratio of medians. `-- tunnel [--rounds N] [--only calls,bulk,…]`.
+// is the ratio of medians. Then what those cost who do nothing. `-- tunnel [--rounds N] [--only ways,idle]`.
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { median, print, printTable, quantile, ratios, spread } from './figures.t
 import type { Measure, Measured, Target } from './tunnel/caller.ts';
 import { enrolHome, runEdge } from './tunnel/edgeProcess.ts';
 import { publicName } from './tunnel/endpoint.ts';
+import { printIdleCost } from './tunnel/idleCost.ts';
 import { Player, playRole } from './tunnel/roles.ts';
 import { openSshWay } from './tunnel/sshWay.ts';
 
@@ -61,7 +62,10 @@ const figures: readonly Figure[] = [
 ];
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' } }, allowPositionals: true });
+  const { values } = parseArgs({
+    options: { rounds: { type: 'string', default: '9' }, only: { type: 'string', default: 'ways,idle' } },
+    allowPositionals: true,
+  });
   const packages = ['haproxy', 'openssh-server', 'openssh-client'];
   execFileSync(process.execPath, [join(process.cwd(), 'test', 'host', 'debian.mjs'), ...packages], {
     stdio: 'inherit',
@@ -69,10 +73,13 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-tunnel-bench-'));
   const ended: (() => void)[] = [];
   try {
-    const targets = await openWays(folder, ended);
-    const caller = new Player('caller');
-    ended.push(() => caller.close());
-    await printFigures(targets, caller, Number(values.rounds));
+    if (values.only.includes('ways')) {
+      const targets = await openWays(folder, ended);
+      const caller = new Player('caller');
+      ended.push(() => caller.close());
+      await printFigures(targets, caller, Number(values.rounds));
+    }
+    if (values.only.includes('idle')) await printIdleCost(folder, ended);
   } finally {
     for (const end of ended.toReversed()) end();
     await rm(folder, { recursive: true, force: true });

@@ -2,6 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { measure, type Measure, type Measured, type Target } from './caller.ts';
 import { runEndpoint, type EndpointReady, type EndpointWish } from './endpoint.ts';
+import { idle, type IdleWish } from './idlers.ts';
 import { runPool } from './pool.ts';
 import { runSplice } from './sniSplice.ts';
 
@@ -9,6 +10,7 @@ type Roles = {
   endpoint: { wish: EndpointWish; told: EndpointReady };
   pool: { wish: null; told: { port: number; poolPort: number } };
   splice: { wish: number; told: { port: number } };
+  idlers: { wish: IdleWish; told: { held: number } };
   caller: { wish: { target: Target; measure: Measure }; told: Measured };
 };
 type Role = keyof Roles;
@@ -17,6 +19,7 @@ const acts: { [R in Role]: (wish: Roles[R]['wish']) => Promise<Roles[R]['told']>
   endpoint: runEndpoint,
   pool: () => runPool(),
   splice: runSplice,
+  idlers: idle,
   caller: ({ target, measure: wish }) => measure(target, wish),
 };
 
