@@ -1,11 +1,13 @@
 // A small call beside a bulk transfer, on a slow line and on a lossy one: direct HTTPS, and through an edge over links
 // framed by HTTP/2 and by `wire/frames/`, one link and four. The line is between edge and connector, or between agent and
 // server where there is no edge. Rounds are interleaved; what counts is the ratio of medians to direct.
-// `-- line [--rounds N]`
+// A line that costs nothing shows what the framings themselves cost. `-- line [--rounds N] [--only plain|slow]`
+import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { DelayLine, farAddress, isInNamespace, runInNamespace, type LineOptions } from './delayLine.ts';
 import { median, print, printTable, quantile, spread } from './figures.ts';
 import { beside, type Beside } from './line/callBeside.ts';
+import { plainCost, type PlainCost } from './line/plainCost.ts';
 import { LinkWorld } from './line/linkWorld.ts';
 
 const kibibyte = 1024;
@@ -24,20 +26,27 @@ const lines: { name: string; line: LineOptions }[] = [
 const ways = ['direct', 'http2 ×1', 'frames ×1', 'http2 ×4', 'frames ×4'] as const;
 type Way = (typeof ways)[number];
 
+const tunnels = {
+  'http2 ×1': { framing: 'http2', links: 1 },
+  'frames ×1': { framing: 'frames', links: 1 },
+  'http2 ×4': { framing: 'http2', links: 4 },
+  'frames ×4': { framing: 'frames', links: 4 },
+} as const;
+
 async function main(): Promise<void> {
   if (!isInNamespace()) {
     process.exitCode = runInNamespace();
     return;
   }
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '7' } }, allowPositionals: true });
+  const { values } = parseArgs({
+    options: { rounds: { type: 'string', default: '7' }, only: { type: 'string', default: 'plain,slow' } },
+    allowPositionals: true,
+  });
+  if (values.only.includes('plain')) await plain(Number(values.rounds));
+  if (!values.only.includes('slow')) return;
   for (const { name, line: options } of lines) {
     const line = await DelayLine.open(options);
-    const world = await LinkWorld.open({
-      'http2 ×1': { framing: 'http2', links: 1 },
-      'frames ×1': { framing: 'frames', links: 1 },
-      'http2 ×4': { framing: 'http2', links: 4 },
-      'frames ×4': { framing: 'frames', links: 4 },
-    });
+    const world = await LinkWorld.open(tunnels, farAddress);
     const target = (way: Way): { port: number; host: string } =>
       way === 'direct'
         ? { port: world.directPort, host: farAddress }
@@ -53,6 +62,34 @@ async function main(): Promise<void> {
     await line.close();
     printLine(name, measured);
   }
+}
+
+async function plain(rounds: number): Promise<void> {
+  execFileSync('ip', ['link', 'set', 'lo', 'up']);
+  const world = await LinkWorld.open(tunnels, '127.0.0.1');
+  const measured = new Map<Way, PlainCost[]>(ways.map((way) => [way, []]));
+  for (let round = -1; round < rounds; round += 1) {
+    for (const way of ways) {
+      const port = way === 'direct' ? world.directPort : world.edgePort(way);
+      const result = await plainCost({ host: '127.0.0.1', port });
+      if (round >= 0) measured.get(way)?.push(result);
+    }
+  }
+  await world.close();
+  print(`loopback, agent, edge and connector in one process, ${rounds} rounds`);
+  const column = (way: Way, of: (cost: PlainCost) => number, digits: number): string =>
+    spread(measured.get(way)!.map(of), digits);
+  printTable([
+    ['', 'p50 ms, 1 at once', 'p50 ms, 16 at once', 'calls/s, 16 at once', 'CPU µs a call', '64 MiB, MiB/s'],
+    ...ways.map((way) => [
+      way,
+      column(way, ({ oneMs }) => median(oneMs), 3),
+      column(way, ({ sixteenMs }) => median(sixteenMs), 2),
+      column(way, ({ perSecond }) => perSecond, 0),
+      column(way, ({ cpuUs }) => cpuUs, 0),
+      column(way, ({ bulkMiBPerSecond }) => bulkMiBPerSecond, 0),
+    ]),
+  ]);
 }
 
 function printLine(name: string, measured: Map<Way, Beside[]>): void {

@@ -190,7 +190,8 @@ export class FrameStream extends Duplex {
   }
 
   #enqueue(chunks: Buffer[], done: Done): void {
-    if (this.#isCut) return done(); // Nobody is there to read it; 'close' tells.
+    // Nobody is there to read it, and 'close' tells; a writer without end must not keep the event loop until then.
+    if (this.#isCut) return void setImmediate(done);
     for (const chunk of chunks) {
       if (chunk.length === 0) continue;
       this.#queue.push(chunk);

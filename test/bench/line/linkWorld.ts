@@ -18,7 +18,6 @@ import { InnerTls } from '../../../src/tunnel/innerTls.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
 import { recordingLog } from '../../support/edgeLogs.ts';
 import { until } from '../../support/until.ts';
-import { farAddress } from '../delayLine.ts';
 import { selfSigned } from '../tunnel/selfSigned.ts';
 
 export type Links = { framing: Framing; links: number };
@@ -31,9 +30,15 @@ export class LinkWorld {
   readonly directPort = firstPort;
   readonly #ports = new Map<string, number>();
   readonly #lifetime = new Lifetime();
+  readonly #address: string;
 
-  static async open(ways: Record<string, Links>): Promise<LinkWorld> {
-    const world = new LinkWorld();
+  private constructor(address: string) {
+    this.#address = address;
+  }
+
+  /** `address`: where the connectors find their edges. */
+  static async open(ways: Record<string, Links>, address: string): Promise<LinkWorld> {
+    const world = new LinkWorld(address);
     const { keyPem: key, certificatePem: cert } = await selfSigned();
     const server = createServer({ key, cert }, (request, response) => answer(request, response));
     server.listen(firstPort, '0.0.0.0');
@@ -74,7 +79,7 @@ export class LinkWorld {
       publicKey: key.publicKey,
       days: 2,
     });
-    const identity = { domain, port, address: farAddress, key: key.privateKeyPem, certificate };
+    const identity = { domain, port, address: this.#address, key: key.privateKeyPem, certificate };
     const ca = state.authority.certificatePem;
     const inner = this.#lifetime.add(new InnerTls({ context: () => context, onRequest: answer, clock }));
     const connector = this.#lifetime.add(

@@ -23,7 +23,7 @@ class Line {
 
   run(forMs: number, isBusy = true): void {
     for (const end = this.nowMs + forMs; this.nowMs < end; this.nowMs += 0.1) {
-      while (isBusy && this.inFlight.room > 0) this.send(16_376);
+      if (isBusy) while (this.inFlight.room > 0) this.send(16_376);
       while (this.#arrivals[0] && this.#arrivals[0].atMs <= this.nowMs) {
         this.arrived += this.#arrivals.shift()!.bytes;
         if (this.arrived - this.#acknowledged < ackEveryBytes) continue;

@@ -82,6 +82,42 @@ describe.each(knownFramings)('a link framed by %s', (framing) => {
     expect(stream.readableLength).toBeLessThanOrEqual(streamWindowBytes);
   });
 
+  it('whose other end is gone is noticed at once, without a ping', async () => {
+    for (const leave of ['destroy', 'end'] as const) {
+      const { edge, connector, near } = await linkPair(framing);
+      const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
+      const ended = Promise.all([
+        new Promise<void>((resolve) => edge.onClose(resolve)),
+        new Promise<void>((resolve) => connector.onClose(() => resolve())),
+      ]);
+      near[leave]();
+      await ended; // By no ping: time stands still here.
+      await until(() => stream.destroyed);
+      expect(stream.rstCode).not.toBe(0);
+    }
+  });
+
+  it('tells how busy it is, by what waits and by what has passed lately', async () => {
+    const clock = new FakeClock();
+    const { edge, taken } = await linkPair(framing, clock);
+    expect(edge.bytesInFlight).toBe(0);
+    const stream = edge.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:5555' });
+    await until(() => taken.length === 1);
+    taken[0]!.stream.end(Buffer.alloc(1 << 20));
+    expect(await collect(stream)).toHaveLength(1 << 20);
+    expect(edge.bytesInFlight).toBeGreaterThan(900_000); // From the connector: it cannot be seen but by what came.
+    clock.advance(200);
+    expect(edge.bytesInFlight).toBeLessThan(600_000);
+    clock.advance(5000);
+    expect(edge.bytesInFlight).toBe(0);
+
+    const unread = edge.openStream({ hostname: 'b.edge.test', visitor: '192.0.2.1:5556' });
+    unread.write(Buffer.alloc(8 * streamWindowBytes)); // Nobody reads it at the other end.
+    await until(() => taken.length === 2);
+    clock.advance(5000);
+    expect(edge.bytesInFlight).toBeGreaterThan(streamWindowBytes);
+  });
+
   it('lives for as long as its pings are answered', async () => {
     const clock = new FakeClock();
     const { edge, taken } = await linkPair(framing, clock);
