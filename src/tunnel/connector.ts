@@ -197,7 +197,8 @@ export class Connector {
   async #addLink(): Promise<void> {
     const { random, log } = this.#options;
     const isReplacement = this.#leaving.size > 0 && this.#further.attempt === 0;
-    await this.#sleep(this.#pauseMs ?? (isReplacement ? Math.floor(random() * replaceMs) : this.#further.next()));
+    const pauseMs = this.#pauseMs ?? (isReplacement ? Math.floor(random() * replaceMs) : this.#further.next());
+    if (pauseMs > 0) await this.#sleep(pauseMs);
     if (this.#isOver || this.#isOut) return;
     const place = this.#places.next([...this.#up.values()]);
     const failure = await this.#try(place);
