@@ -229,6 +229,8 @@ export function findingSentence(
 
 /** Findings of one thing that are kept; the first ones tell enough. */
 export const maxFindings = 20;
+/** The same, of one among many. */
+export const maxFindingsOfMany = 3;
 
 /** A quotation of a stranger, short enough for a sentence. */
 export function quoted(text: string, maxLength = 80): string {

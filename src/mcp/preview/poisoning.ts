@@ -54,7 +54,7 @@ const sentences: readonly [FindingRule, RegExp][] = [
   ],
   [
     'sends-away',
-    /\b(?:send|post|upload|forward|exfiltrate|transmit|submit|leak|email|bcc|cc)\b[^.!?\n]{0,80}(?:https?:\/\/[^\s"'<>)]+|[\w.+-]+@[\w-]+\.[\w.-]+)/i,
+    /\b(?:send|post|upload|forward|exfiltrate|transmit|submit|leak|email|bcc|cc)\b[^.!?\n]{0,80}(?:https?:\/\/[^\s"'<>)]+|[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,63})/i,
   ],
 ];
 
@@ -87,26 +87,54 @@ export function textFindings(text: string, where: string): Finding[] {
 /** Tools of another server of this machine, as it listed them the last time. */
 export type OtherServer = { name: string; tools: readonly Listed[] };
 
-/** Whether a tool may be taken for one of another server, or speaks of one. */
-export function shadowFindings(tool: Listed, own: readonly Listed[], others: readonly OtherServer[]): Finding[] {
-  const findings: Finding[] = [];
-  const look = lookOf(tool.name);
-  const ownNames = new Set(own.map(({ name }) => name));
-  const { description } = tool.definition;
-  const words = new Set(typeof description === 'string' ? description.slice(0, searchedLength).match(/[\w-]+/g) : []);
-  for (const server of others) {
-    for (const other of server.tools) {
-      if (isSame(other.definition, tool.definition)) continue; // The same server, known under two names.
-      if (other.name === tool.name)
-        findings.push({ rule: 'same-name', where: 'name', words: [other.name, server.name] });
-      else if (!ownNames.has(other.name) && lookOf(other.name) === look) {
-        findings.push({ rule: 'similar-name', where: 'name', words: [other.name, server.name] });
-      } else if (!ownNames.has(other.name) && isTelling(other.name) && words.has(other.name)) {
-        findings.push({ rule: 'names-other-tool', where: 'description', words: [other.name, server.name] });
-      }
+/** Tools of other servers that are compared; those behind them are not. */
+export const maxOtherTools = 20_000;
+
+type OtherTool = { server: string; tool: Listed };
+
+/** The tools of the others by their names and by what these look like: compared one by one, they would take too long. */
+export class OtherTools {
+  readonly #byName = new Map<string, OtherTool[]>();
+  readonly #byLook = new Map<string, OtherTool[]>();
+
+  constructor(others: readonly OtherServer[]) {
+    const all = others.flatMap(({ name: server, tools }) => tools.map((tool) => ({ server, tool })));
+    for (const other of all.slice(0, maxOtherTools)) {
+      add(this.#byName, other.tool.name, other);
+      add(this.#byLook, lookOf(other.tool.name), other);
     }
   }
-  return findings;
+
+  /** Whether a tool may be taken for one of another server, or speaks of one. */
+  findings(tool: Listed, ownNames: ReadonlySet<string>): Finding[] {
+    // One that is the same in every letter is the same server, known under two names.
+    const different = ({ tool: other }: OtherTool): boolean => !isSame(other.definition, tool.definition);
+    const sameName = (this.#byName.get(tool.name) ?? []).filter(different);
+    const similar = (this.#byLook.get(lookOf(tool.name)) ?? []).filter(({ tool: other }) => !ownNames.has(other.name));
+    const { description } = tool.definition;
+    const words = typeof description === 'string' ? (description.slice(0, searchedLength).match(/[\w-]+/g) ?? []) : [];
+    const spokenOf = [...new Set(words)]
+      .filter((word) => isTelling(word) && !ownNames.has(word))
+      .flatMap((word) => this.#byName.get(word) ?? []);
+    const finding =
+      (rule: FindingRule, where: string) =>
+      (other: OtherTool): Finding => ({
+        rule,
+        where,
+        words: [quoted(other.tool.name), quoted(other.server)],
+      });
+    return [
+      ...sameName.map(finding('same-name', 'name')),
+      ...similar.map(finding('similar-name', 'name')),
+      ...spokenOf.map(finding('names-other-tool', 'description')),
+    ];
+  }
+}
+
+function add(map: Map<string, OtherTool[]>, key: string, other: OtherTool): void {
+  const held = map.get(key);
+  if (held) held.push(other);
+  else map.set(key, [other]);
 }
 
 /** No word of a language: `send_message`, `listIssues`. */

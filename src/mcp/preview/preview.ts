@@ -5,10 +5,15 @@ import type { Era } from '../message.ts';
 import { annotationFindings, hintsOf, type ToolHints } from './annotations.ts';
 import { claudeCodeTextLength, listFindings, toolFindings } from './clientRules.ts';
 import { toolDrift, type ToolDrift } from './drift.ts';
-import { maxFindings, type Finding } from './finding.ts';
-import { itemsOf, type ListCut, type Listed, type Listing, type Offer } from './offer.ts';
-import { poisoningFindings, shadowFindings, textFindings, type OtherServer } from './poisoning.ts';
+import { maxFindings, maxFindingsOfMany, quoted, type Finding } from './finding.ts';
+import { itemsOf, listKinds, type ListCut, type Listed, type Listing, type Offer } from './offer.ts';
+import { OtherTools, poisoningFindings, textFindings, type OtherServer } from './poisoning.ts';
 import { toolTokens } from './tokenEstimate.ts';
+
+/** Of more items than these in a list, each keeps fewer findings: all of it is one message. */
+const manyItems = 100;
+/** Characters of a place and of a word. */
+const maxPlace = 120;
 
 export type PreviewItem = { name: string; definition: JsonObject; findings: Finding[] };
 
@@ -52,12 +57,16 @@ export type PreviewFacts = {
 
 export function previewOf({ name, takenMs, offer, earlier, others }: PreviewFacts): ServerPreview {
   const own = itemsOf(offer.tools);
+  const ownNames = new Set(own.map((tool) => tool.name));
+  const otherTools = new OtherTools(others);
+  const most =
+    manyItems < Math.max(...listKinds.map((kind) => itemsOf(offer[kind]).length)) ? maxFindingsOfMany : maxFindings;
   const tools = previewList(offer.tools, (tool): PreviewTool => ({
-    ...previewItem(tool, [
-      ...shadowFindings(tool, own, others),
-      ...toolFindings(tool, name),
-      ...annotationFindings(tool),
-    ]),
+    ...previewItem(
+      tool,
+      [...otherTools.findings(tool, ownNames), ...toolFindings(tool, name), ...annotationFindings(tool)],
+      most,
+    ),
     tokens: toolTokens(tool),
     hints: hintsOf(tool),
   }));
@@ -71,11 +80,13 @@ export function previewOf({ name, takenMs, offer, earlier, others }: PreviewFact
     ...(server ? { server } : {}),
     ...(instructions === undefined ? {} : { instructions }),
     tools,
-    prompts: previewList(offer.prompts, (item) => previewItem(item, [])),
-    resources: previewList(offer.resources, (item) => previewItem(item, [])),
-    templates: previewList(offer.templates, (item) => previewItem(item, [])),
+    prompts: previewList(offer.prompts, (item) => previewItem(item, [], most)),
+    resources: previewList(offer.resources, (item) => previewItem(item, [], most)),
+    templates: previewList(offer.templates, (item) => previewItem(item, [], most)),
     tokens,
-    findings: [...listFindings(own.length, tokens), ...instructionFindings(instructions)].slice(0, maxFindings),
+    findings: [...listFindings(own.length, tokens), ...instructionFindings(instructions)]
+      .slice(0, maxFindings)
+      .map(bounded),
     ...(earlier && drift ? { drift: { sinceMs: earlier.takenMs, ...drift } } : {}),
   };
 }
@@ -85,9 +96,18 @@ function previewList<Item>(listing: Listing, make: (listed: Listed) => Item): Pr
 }
 
 /** Poisoning first: of what is too much to be shown, the clients' troubles go. */
-function previewItem(item: Listed, others: Finding[]): PreviewItem {
+function previewItem(item: Listed, others: Finding[], most: number): PreviewItem {
   const { name, definition } = item;
-  return { name, definition, findings: [...poisoningFindings(item), ...others].slice(0, maxFindings) };
+  return { name, definition, findings: [...poisoningFindings(item), ...others].slice(0, most).map(bounded) };
+}
+
+/** Places and words hold what a stranger wrote, however long. */
+function bounded({ rule, where, words }: Finding): Finding {
+  return {
+    rule,
+    where: quoted(where, maxPlace),
+    ...(words ? { words: words.map((word) => quoted(word, maxPlace)) } : {}),
+  };
 }
 
 function instructionFindings(instructions: string | undefined): Finding[] {

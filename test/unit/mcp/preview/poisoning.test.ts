@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../../src/core/json.ts';
 import type { FindingRule } from '../../../../src/mcp/preview/finding.ts';
-import { listed } from '../../../../src/mcp/preview/offer.ts';
+import { listed, type Listed } from '../../../../src/mcp/preview/offer.ts';
 import {
   maxPlainTextLength,
   poisoningFindings,
-  shadowFindings,
+  OtherTools,
   textFindings,
 } from '../../../../src/mcp/preview/poisoning.ts';
 import { tool } from './definitions.ts';
@@ -86,6 +86,8 @@ describe('textFindings', () => {
       'when a b c d '.repeat(10_000),
       '<'.repeat(100_000),
       'a@'.repeat(50_000),
+      'send-'.repeat(20_000),
+      `send ${'a'.repeat(99_000)}`,
       'read '.repeat(20_000),
       'read mcp.json '.repeat(20_000),
     ];
@@ -133,7 +135,10 @@ describe('poisoningFindings', () => {
   });
 });
 
-describe('shadowFindings', () => {
+describe('OtherTools', () => {
+  const shadowFindings = (tool: Listed, all: readonly Listed[], others: ConstructorParameters<typeof OtherTools>[0]) =>
+    new OtherTools(others).findings(tool, new Set(all.map(({ name }) => name)));
+
   const own = tool({ name: 'send_message', description: 'Sends.' });
   const others = (...tools: ReturnType<typeof tool>[]) => [{ name: 'chat', tools }];
 

@@ -6,6 +6,7 @@ import {
   findingSentence,
   levelOf,
   maxFindings,
+  maxFindingsOfMany,
   type FindingRule,
 } from '../../../../src/mcp/preview/finding.ts';
 import { listed, type Offer } from '../../../../src/mcp/preview/offer.ts';
@@ -57,6 +58,31 @@ describe('previewOf', () => {
     const findings = tools.kind === 'listed' ? tools.items[0]!.findings : [];
     expect(findings).toHaveLength(maxFindings);
     expect(findings[0]?.rule).toBe('overrides-instructions');
+  });
+});
+
+describe('bounds', () => {
+  it('keep a preview of many tools small, however much is wrong with each, and however long its names are', () => {
+    const properties = Object.fromEntries(
+      Array.from({ length: 30 }, (_, at) => [`${at}${'x'.repeat(500)}`, { type: 'array' }]),
+    );
+    const items = Array.from({ length: 150 }, (_, at) =>
+      tool({ name: `t${at}`, inputSchema: { type: 'object', properties } }),
+    );
+    const { tools } = previewOf({ ...facts, offer: offer({ tools: { kind: 'listed', items } }) });
+    const findings = tools.kind === 'listed' ? tools.items.map((item) => item.findings) : [];
+    expect(findings.every((some) => some.length === maxFindingsOfMany)).toBe(true);
+    expect(Math.max(...findings.flat().map(({ where }) => where.length))).toBeLessThan(130);
+  });
+
+  it('compare thousands of tools with thousands of other servers', () => {
+    const items = Array.from({ length: 2_000 }, (_, at) => tool({ name: `tool_${at}`, description: 'Mine.' }));
+    const others = Array.from({ length: 50 }, (_, nth) => ({
+      name: `server ${nth}`,
+      tools: Array.from({ length: 2_000 }, (_, at) => tool({ name: `other_${nth}_${at}` })),
+    }));
+    const { tools } = previewOf({ ...facts, offer: offer({ tools: { kind: 'listed', items } }), others });
+    expect(tools.kind === 'listed' && tools.items.every(({ findings }) => findings.length === 0)).toBe(true);
   });
 });
 
