@@ -42,6 +42,13 @@ describe('allow', () => {
     expect(await world.run(['allow', 'add', 'jwks'])).toMatchObject({ code: 2 });
   });
 
+  it('lets an authority that speaks ACME be asked for certificates', async () => {
+    const added = await world.run(['allow', 'add', 'acme', 'ca.example:14000']);
+    expect(added.out).toContain('Certificates may be asked for at ca.example:14000');
+    expect(await listed()).toEqual([{ carrier: 'embedded' }, { service: 'acme', host: 'ca.example:14000' }]);
+    expect(await world.run(['allow', 'add', 'acme'])).toMatchObject({ code: 2 });
+  });
+
   it('adds nothing twice and keeps the comments of a person', async () => {
     await put(world.paths.userPolicy, '{\n  // mine\n  "version": 1,\n}\n');
     for (let n = 0; n < 2; n += 1) await world.run(['allow', 'add', 'edge', 'e.example.com:8443']);
@@ -97,7 +104,7 @@ describe('allow', () => {
   });
 
   it.each([
-    [['add', 'pigeon'], 'use embedded, edge, client-metadata or jwks'],
+    [['add', 'pigeon'], 'use embedded, edge, client-metadata, jwks or acme'],
     [['add', 'edge'], 'name the edge'],
     [['add', 'embedded', 'host'], 'takes no host'],
     [['add', 'edge', 'http://x'], 'is not a host'],

@@ -47,6 +47,18 @@ async function refused(promise: Promise<unknown>): Promise<TunnelError> {
 }
 
 describe('the same server', () => {
+  it('keeps which certificate was asked for under its name, until another one is', async () => {
+    const { book } = machine();
+    const certificate = { kind: 'acme', directory: 'https://ca.example/dir', agreedToTerms: true } as const;
+    const { instance } = await book('a').take(server, edge, 'mine');
+    await book('a').keepCertificate(instance, certificate);
+    await book('a').release(instance);
+    expect((await book('b').take(server, edge, 'mine')).certificate).toEqual(certificate);
+    await book('b').keepCertificate(instance, undefined);
+    await book('b').release(instance);
+    expect(await book('c').take(server, edge, 'mine')).not.toHaveProperty('certificate');
+  });
+
   it('gets the same label, port and instance after its holder died', async () => {
     const { book, dead } = machine();
     const first = await book('a').take(server, embedded);
