@@ -104,7 +104,7 @@ describe('allow', () => {
   });
 
   it.each([
-    [['add', 'pigeon'], 'use embedded, edge, client-metadata, jwks or acme'],
+    [['add', 'pigeon'], 'use embedded, edge, client-metadata, jwks'],
     [['add', 'edge'], 'name the edge'],
     [['add', 'embedded', 'host'], 'takes no host'],
     [['add', 'edge', 'http://x'], 'is not a host'],
