@@ -52,10 +52,6 @@ const sentences: readonly [FindingRule, RegExp][] = [
     'reads-secrets',
     /\bid_(?:rsa|ed25519|ecdsa)\b|\/etc\/(?:passwd|shadow)\b|\.aws[\\/]credentials\b|\b(?:mcp|claude_desktop_config)\.json\b[^.\n]{0,40}\b(?:read|content)|\b(?:read|contents?\s+of)\b[^.\n]{0,40}\b(?:mcp|claude_desktop_config)\.json\b/i,
   ],
-  [
-    'sends-away',
-    /\b(?:send|post|upload|forward|exfiltrate|transmit|submit|leak|email|bcc|cc)\b[^.!?\n]{0,80}(?:https?:\/\/[^\s"'<>)]+|[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,63})/i,
-  ],
 ];
 
 /** Every text of one tool, prompt, resource or template. */
@@ -81,7 +77,27 @@ export function textFindings(text: string, where: string): Finding[] {
     told.add(rule);
     findings.push({ rule, where, words: [quoted(found[0])] });
   }
+  const away = sendsAway(searched);
+  if (away !== undefined) findings.push({ rule: 'sends-away', where, words: [quoted(away)] });
   return findings;
+}
+
+const address = /https?:\/\/[^\s"'<>)]{1,200}|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.\w/g;
+const sending = /\b(?:send|post|upload|forward|exfiltrate|transmit|submit|leak|email|bcc|cc)\b[^.!?\n]*$/i;
+/** How far before an address a verb stands, and how many addresses are looked at. */
+const sendingDistance = 100;
+const maxAddresses = 100;
+
+/** The sentence from its verb to the address. Looked for from the address, since verbs are many. */
+function sendsAway(text: string): string | undefined {
+  let addresses = 0;
+  for (const { 0: found, index } of text.matchAll(address)) {
+    addresses += 1;
+    if (addresses > maxAddresses) return undefined;
+    const before = sending.exec(text.slice(Math.max(0, index - sendingDistance), index));
+    if (before) return `${before[0]}${found}`;
+  }
+  return undefined;
 }
 
 /** Tools of another server of this machine, as it listed them the last time. */
