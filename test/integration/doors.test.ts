@@ -109,7 +109,7 @@ describe('a visitor whom nobody expects', () => {
 
   it('is turned away over the cap of its address, and let in again when others have left', async () => {
     const here = await world({ limits: { maxConnectionsPerAddress: 4 } });
-    const { hostname } = await openTunnel(here, hello); // Its link is one of the four.
+    const { hostname } = await openTunnel(here, hello, { links: 1 }); // Its link is one of the four.
     const target = { hostname, port: here.edge.port, ca: here.authority.certificatePem };
     const waiting = Array.from({ length: 3 }, () => tcp(here.edge.port));
     await until(() => here.edge.counters.connections === 4);

@@ -121,6 +121,13 @@ describe('a connection from the balancer', () => {
     expect(here.edge.counters).toMatchObject({ badProxyHeader: 1, noHello: 0, notTls: 0 });
   });
 
+  it('is closed without a word also where it begins with a whole hello', async () => {
+    const here = await world();
+    const { hostname } = await openTunnel(here, hello);
+    await expect(visit(here, hostname, dial(here, balancer))).rejects.toThrow();
+    expect(here.edge.counters).toMatchObject({ badProxyHeader: 1, visitors: 0 });
+  });
+
   it('that only looks whether somebody is there is counted as that', async () => {
     const here = await world();
     const socket = dial(here, balancer);
