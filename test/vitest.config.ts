@@ -13,6 +13,7 @@ export default defineConfig({
       suite('e2e', 120_000, 1),
       suite('conformance', 600_000, 1),
       suite('soak', 600_000, 1),
+      suite('tls', 900_000, 1),
       suite('abuse', 600_000, 1),
       suite('cluster', 120_000, 1),
     ],
