@@ -5,6 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CarrierState, OpenCarrier, Serve } from '../../src/carriers/carrier.ts';
 import { TunnelError } from '../../src/core/errors.ts';
 import { silentEdgeLog } from '../../src/edge/edgeLog.ts';
+import type { Framing } from '../../src/protocol/edge.ts';
+import { knownFramings } from '../../src/wire/framings.ts';
 import { callHttp1, collect, connectAgent, openHttp1, type Target } from '../support/agents.ts';
 import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
 import { aWorld, enrolled, openTunnel, startEdge, type World } from '../support/relay.ts';
@@ -13,10 +15,10 @@ import { until } from '../support/until.ts';
 
 const unlimited = { visitorsPerSecond: 1e6, visitorBurst: 1e6 };
 
-async function world(): Promise<World> {
+async function world(framing: Framing = 'frames'): Promise<World> {
   const clock = new CountingClock();
   expectNothingLeft(clock);
-  return aWorld({ limits: unlimited }, clock);
+  return aWorld({ limits: unlimited, framings: [framing] }, clock);
 }
 
 const hello: Serve = (request, response) => {
@@ -51,9 +53,9 @@ async function visits(total: number, atOnce: number, visit: (index: number) => P
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-describe('visitors who come and go', () => {
+describe.each(knownFramings)('visitors who come and go (%s)', (framing) => {
   it('1,000 that open and abort leave the link as it was', { timeout: 60_000 }, async () => {
-    const here = await world();
+    const here = await world(framing);
     const open = await openTunnel(here, hello, { links: 1 });
     const states = statesOf(open);
     const target = targetOf(here, open.hostname);
@@ -70,7 +72,7 @@ describe('visitors who come and go', () => {
   });
 
   it('5,000 on one link, cut off in the middle of their handshake, do not end it', { timeout: 120_000 }, async () => {
-    const here = await world();
+    const here = await world(framing);
     const open = await openTunnel(here, hello, { links: 1 });
     const states = statesOf(open);
     const target = targetOf(here, open.hostname);
@@ -100,9 +102,9 @@ async function captureHello(target: Target): Promise<Buffer> {
   return bytes.subarray(0, 5 + bytes.readUInt16BE(3));
 }
 
-describe('a link that is cut', () => {
+describe.each(knownFramings)('a link that is cut (%s)', (framing) => {
   it('fails its visitors at once, and serves the same name again after dialling', async () => {
-    const here = await world();
+    const here = await world(framing);
     const { tap, open, target } = await tapped(here, (request, response) => {
       if (request.url !== '/long') return hello(request, response, { carrier: '', visitor: '', hostnames: [] });
       response.writeHead(200, { 'content-length': '1000000' });
@@ -121,7 +123,7 @@ describe('a link that is cut', () => {
   });
 
   it('is dialled again and again while the edge is away, and comes back with the edge', async () => {
-    const here = await world();
+    const here = await world(framing);
     const open = await openTunnel(here, hello, { random: () => 0.02 });
     const { port } = here.edge;
     const attempts: number[] = [];
@@ -141,7 +143,7 @@ describe('a link that is cut', () => {
   });
 
   it('asks the policy at every dial, and ends when the answer has become no', async () => {
-    const here = await world();
+    const here = await world(framing);
     const tap = await Tap.to(here.edge.port);
     onTestFinished(() => tap.close());
     const identity = await enrolled(here.state, tap.port);
