@@ -34,10 +34,14 @@ function openssl(args: string[], input: string): string | undefined {
     throw error;
   }
 }
-async function requestByOpenssl(privateKey: KeyObject): Promise<string> {
+async function requestByOpenssl(
+  privateKey: KeyObject | string,
+  more: readonly string[] = ['-subj', '/CN=x'],
+): Promise<string> {
   const file = join(await temporaryFolder(), 'key.pem');
-  await writeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  return openssl(['req', '-new', '-key', file, '-subj', '/CN=x'], '') ?? '';
+  const text = typeof privateKey === 'string' ? privateKey : privateKey.export({ type: 'pkcs8', format: 'pem' });
+  await writeFile(file, text);
+  return openssl(['req', '-new', '-key', file, ...more], '') ?? '';
 }
 const hasOpenssl = openssl(['version'], '') !== undefined;
 
@@ -105,6 +109,60 @@ describe('readCsr', () => {
   it('refuses values nested as deep as fits, without running out of stack', () => {
     expect(outcome(asPem(Buffer.alloc(2900, Buffer.from([0x30, 0x80]))))).toBe('refused');
     expect(outcome(asPem(Buffer.alloc(2900, Buffer.from([0xa0, 0x7f]))))).toBe('refused');
+  });
+
+  it.runIf(hasOpenssl)('takes what others put into a request, and nothing of it but the key', async () => {
+    const extensions = ['subjectAltName=URI:urn:mcp-tunnel:connector:0123456789abcdef', 'basicConstraints=CA:TRUE'];
+    const more = ['-subj', '/CN=root/O=x', ...extensions.flatMap((extension) => ['-addext', extension])];
+    const request = await requestByOpenssl(key.privateKey, more);
+    expect(request.length).toBeGreaterThan(good.length + 80);
+    expect(readCsr(request)).toEqual({ publicKey: expect.anything() as unknown });
+    expect(readCsr(request).publicKey.equals(key.publicKey)).toBe(true);
+  });
+
+  it.runIf(hasOpenssl)('refuses other ways to write a key or sign a request', async () => {
+    const explicit = ['-pkeyopt', 'ec_paramgen_curve:P-256', '-pkeyopt', 'ec_param_enc:explicit'];
+    const pemKey = openssl(['genpkey', '-algorithm', 'EC', ...explicit], '') ?? '';
+    expect(outcome(await requestByOpenssl(pemKey))).toBe('refused');
+    for (const digest of ['-sha1', '-sha384', '-sha512']) {
+      expect(outcome(await requestByOpenssl(key.privateKey, ['-subj', '/CN=x', digest])), digest).toBe('refused');
+    }
+  });
+
+  it.runIf(hasOpenssl)('refuses another’s request however a piece of it is spoilt', async () => {
+    const request = await requestByOpenssl(key.privateKey, [
+      '-subj',
+      '/CN=x',
+      '-addext',
+      'subjectAltName=DNS:x.example',
+    ]);
+    const theirs = Buffer.from(request.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+    const at = fc.nat(theirs.length - 1);
+    const spoilt = fc.oneof(
+      fc.tuple(at, fc.integer({ min: 1, max: 255 })).map(([place, mask]) => {
+        const copy = Buffer.from(theirs);
+        copy.writeUInt8(copy.readUInt8(place) ^ mask, place);
+        return copy;
+      }),
+      fc.tuple(at, fc.uint8Array({ minLength: 1, maxLength: 200 })).map(([place, more]) => {
+        return Buffer.concat([theirs.subarray(0, place), more, theirs.subarray(place)]);
+      }),
+      fc.tuple(at, fc.integer({ min: 1, max: 60 })).map(([place, cut]) => {
+        return Buffer.concat([theirs.subarray(0, place), theirs.subarray(place + cut)]);
+      }),
+      // A length that promises more or less than there is.
+      fc.tuple(at, fc.constantFrom(0x80, 0x81, 0x82, 0x84, 0x88, 0xff)).map(([place, length]) => {
+        const copy = Buffer.from(theirs);
+        copy.writeUInt8(length, place);
+        return copy;
+      }),
+    );
+    fc.assert(
+      fc.property(spoilt, (bytes) => {
+        expect(outcome(asPem(bytes))).toBe(bytes.equals(theirs) ? 'read' : 'refused');
+      }),
+      { numRuns: 1500 },
+    );
   });
 
   it('throws nothing but its own refusal, whatever the bytes', () => {
