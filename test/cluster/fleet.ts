@@ -62,7 +62,9 @@ export class Fleet {
   async machine(): Promise<Machine> {
     const home = await temporaryFolder();
     await mkdir(home, { recursive: true });
-    await writeFile(join(home, 'policy.json'), policy(this.place));
+    // Each node is a destination of its own: the edge names them, and the policy has the last word.
+    const places = [this.place, ...this.nodes.map(({ port }) => `127.0.0.1:${port}`)];
+    await writeFile(join(home, 'policy.json'), policy(...places));
     const [minted] = await this.verb(this.nodes.length - 1, 'token');
     const enrol = ['enroll', this.place, '--json', '--token-file', '-', '--pin', String(minted?.['pin'])];
     const { lines, code, stderr } = await runCommand(enrol, { home, input: String(minted?.['token']) });

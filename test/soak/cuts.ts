@@ -87,9 +87,9 @@ async function relayWorld(): Promise<RelayWorld> {
   };
 }
 
-export function policy(place: string): string {
+export function policy(...places: string[]): string {
   const limits = { requestsPerMinute: 1_000_000, maxConcurrent: 1_000, bytesPerMinute: 2 ** 40 };
-  return JSON.stringify({ version: 1, destinations: [{ carrier: 'edge', host: place }], limits });
+  return JSON.stringify({ version: 1, destinations: places.map((host) => ({ carrier: 'edge', host })), limits });
 }
 
 export async function startHashServer(): Promise<string> {

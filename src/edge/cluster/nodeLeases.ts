@@ -24,6 +24,8 @@ export class NodeLeases {
   readonly #leases = new Map<string, TimerHandle | undefined>();
   readonly #gone = new Emitter<string>();
   #heartbeat: TimerHandle | undefined;
+  /** Once this node has announced itself. */
+  #said: NodeRecord | undefined;
   #isClosed = false;
 
   constructor(options: NodeLeasesOptions) {
@@ -58,6 +60,8 @@ export class NodeLeases {
   async start(port: number): Promise<void> {
     const { records, id, self } = this.#options;
     const said = self(port);
+    this.#said = said;
+    for (const node of this.live()) this.#renew(node);
     await records.put('node', id, said);
     this.#beatLater(said);
   }
@@ -82,8 +86,14 @@ export class NodeLeases {
     });
   }
 
-  #renew({ id, leaseMs }: NodeRecord): void {
+  #renew({ id, leaseMs, address, startedMs }: NodeRecord): void {
     const { records, clock } = this.#options;
+    // One that was killed and started again is there under a new id: at one address there is one node.
+    for (const other of [...this.live(), ...(this.#said ? [this.#said] : [])]) {
+      if (other.address !== address || other.id === id) continue;
+      if (other.startedMs > startedMs) return this.#end(id);
+      this.#end(other.id);
+    }
     this.#leases.get(id)?.cancel();
     const isFrozen = records.problem !== undefined || this.#isClosed;
     this.#leases.set(id, isFrozen ? undefined : clock.after(leaseMs, () => this.#end(id)));
