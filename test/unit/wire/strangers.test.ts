@@ -15,6 +15,7 @@ import {
   maxDataBytes,
 } from '../../../src/wire/frames/frame.ts';
 import { FrameParser } from '../../../src/wire/frames/frameParser.ts';
+import { minInFlightBytes } from '../../../src/wire/frames/inFlight.ts';
 import { openConnectorLink, openEdgeLink } from '../../../src/wire/framings.ts';
 import type { ConnectorLink, EdgeLink } from '../../../src/wire/link.ts';
 import { maxStreamsPerLink, maxUnreadBytesPerLink, streamWindowBytes } from '../../../src/wire/windows.ts';
@@ -178,6 +179,25 @@ describe('an edge', () => {
     await until(() => heard.pongs === 1);
     expect(edge.closed).toBe(false);
     expect(edge.streams).toBe(0);
+  });
+
+  it('sends no more than a line may hold to a connector that acknowledges nothing, and keeps the rest in its streams', async () => {
+    const { edge, connector } = await anEdge();
+    let received = 0;
+    let pongs = 0;
+    const parser = new FrameParser({
+      onData: (_stream, bytes) => (received += bytes.length),
+      onFrame: (type) => (pongs += type === frameType.pong ? 1 : 0),
+    });
+    connector.on('data', (chunk: Buffer) => parser.push(chunk));
+    const stream = edge.openStream({ hostname: 'a', visitor: 'b' });
+    stream.write(Buffer.alloc(1 << 20));
+    await until(() => received >= minInFlightBytes);
+    for (let value = 1; value <= 5; value += 1) {
+      connector.write(encodeNumber(frameType.ping, 0, value));
+      await until(() => pongs === value); // What is held back by nothing still comes.
+    }
+    expect(received).toBeLessThan(minInFlightBytes + maxDataBytes);
   });
 
   it('never sends more than a connector gave it credit for', async () => {

@@ -33,3 +33,16 @@ describe('streams of a framed link', () => {
     await body;
   });
 });
+
+describe('a framed link', () => {
+  it('carries more in both directions at once than the kernel would take', { timeout: 120_000 }, async () => {
+    const size = 8 << 20;
+    const { edge } = await linkPair('frames', undefined, ({ stream }) => void stream.resume().end(Buffer.alloc(size)));
+    const bodies = Array.from({ length: 8 }, async () => {
+      const stream = edge.openStream({ hostname: 'a', visitor: '' });
+      stream.end(Buffer.alloc(size));
+      return (await collect(stream)).length;
+    });
+    expect(await Promise.all(bodies)).toEqual(bodies.map(() => size));
+  });
+});
