@@ -69,6 +69,20 @@ describe('the texts of deployment', () => {
     }
   });
 
+  it('tell containers what to run in words alone', async () => {
+    const words: unknown[] = [];
+    for (const name of ['kubernetes-sidecar.yaml', 'compose.yaml']) {
+      const collect = (value: unknown, key: string): void => {
+        if (key === 'command' || key === 'args') words.push(...(value as unknown[]));
+        else if (typeof value === 'object' && value !== null)
+          for (const [name, inside] of Object.entries(value)) collect(inside, name);
+      };
+      for (const document of parseAllDocuments(await read(name))) collect(document.toJS(), '');
+    }
+    expect(words.length).toBeGreaterThan(20);
+    expect(words.filter((word) => typeof word !== 'string')).toEqual([]);
+  });
+
   it('name commands and options that there are', async () => {
     const rows = commands.filter(({ name }) => name !== 'demo');
     const said = (await Promise.all((await readdir(deploy)).map(read))).join('\n');
