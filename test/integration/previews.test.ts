@@ -16,7 +16,7 @@ import { FakeClock } from '../support/fakeClock.ts';
 import { aHelper, type HelperWorld } from '../support/helper.ts';
 import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
 import { withInstallMs } from '../support/peerTools.ts';
-import { processes } from '../support/processes.ts';
+import { childrenOf, processes } from '../support/processes.ts';
 import { anSseServer } from '../support/sdkServers.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
@@ -110,6 +110,8 @@ describe('real servers', () => {
     });
     expect(tools(preview).length).toBeGreaterThan(5);
     expect(preview.prompts.kind).toBe('listed');
+    // Nothing of it has a session whose end would end it.
+    expect(await childrenOf(process.pid, '--stdio --era modern')).toEqual([]);
   });
 
   it('asks a server that speaks only HTTP+SSE', async () => {
@@ -167,10 +169,13 @@ describe('hostile servers', () => {
     await ended();
   });
 
-  it('refuses a list that is too large, without holding it', async () => {
+  it.each([
+    ['in one line', 'huge'],
+    ['page by page', 'heavy'],
+  ])('refuses a list that is too large %s, without holding it', async (_what, mode) => {
     const world = await aHelper();
-    const preview = await look(world, inline(odd('huge')));
-    expect(preview.tools).toMatchObject({ kind: 'failed' });
+    const preview = await look(world, inline(odd(mode)));
+    expect(preview.tools).toMatchObject({ kind: 'failed', reason: expect.stringMatching(/larger|longer/) });
     await ended();
   });
 
@@ -344,6 +349,9 @@ describe('a server of the workspace', () => {
 
     await define([oddServer, 'drifting', listFile, 'another argument']);
     await expect(look(other, { server })).rejects.toMatchObject({ code: 'CONSENT_REQUIRED' });
+    await write(plain('c'));
+    const { plan } = await other.peer.request('servers/plan', server);
+    expect(tools(await look(other, { server, consent: plan.hash })).map(({ name }) => name)).toEqual(['c']);
   });
 
   it('is told to have changed since, as long as it stays so', async () => {
