@@ -73,6 +73,8 @@ export class TunnelMetrics implements Metrics {
     );
     gauge('ready', '1 while /readyz answers 200.', () => Number(isReady()));
     gauge('open_exchanges', 'Calls that are not answered yet.', open);
+    gauge('links', 'Links to the edge that are up.', () => tunnel()?.links?.up);
+    gauge('wanted_links', 'Links to the edge that there should be.', () => tunnel()?.links?.wanted);
     gauge('last_exchange_timestamp_seconds', 'When an agent was last answered through the public name.', () =>
       seconds(tunnel()?.lastExchangeMs),
     );

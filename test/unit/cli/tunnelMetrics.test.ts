@@ -50,10 +50,14 @@ describe('the metrics of a headless tunnel', () => {
   it('tell what is known of the tunnel, and nothing of what is not', async () => {
     const state = { kind: 'connected', sinceMs: 1 } as const;
     const certificate = { kind: 'local', expiresMs: 5_000_000 } as const;
-    const known = samplesOf(await metricsOf({ state, certificate, lastExchangeMs: 3000 }).print());
+    const known = samplesOf(
+      await metricsOf({ state, certificate, links: { up: 3, wanted: 4 }, lastExchangeMs: 3000 }).print(),
+    );
     expect(Object.fromEntries(known)).toMatchObject({
       'mcp_tunnel_connector_state{state="connected"}': 1,
       'mcp_tunnel_connector_state{state="waiting"}': 0,
+      mcp_tunnel_connector_links: 3,
+      mcp_tunnel_connector_wanted_links: 4,
       mcp_tunnel_connector_last_exchange_timestamp_seconds: 3,
       mcp_tunnel_connector_certificate_expiry_timestamp_seconds: 5000,
       mcp_tunnel_connector_open_exchanges: 3,
