@@ -1,5 +1,6 @@
 // What the embedded and the remote edge have in common: a connector that keeps the link up, and agents' TLS that ends
 // in this process. The edge in between reads names only.
+import type { Admission } from '../core/admission.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { Lifetime, type Closable } from '../core/lifetime.ts';
 import { certificateTools } from '../certs/certificateTools.ts';
@@ -64,7 +65,7 @@ export class RelayedTunnel {
       new Connector({
         label,
         instance,
-        admission,
+        admission: withChallenges(admission, certificate),
         wanted: links,
         ...(outbound ? { onNetworkChange: outbound.onNetworkChange } : {}),
         clock,
@@ -139,13 +140,18 @@ export class RelayedTunnel {
         return connector.links;
       },
       onLinks: connector.onLinks,
-      letIn: (admission) => connector.letIn(admission),
+      letIn: (admission) => connector.letIn(withChallenges(admission, certificate)),
       close: async () => {
         await this.#lifetime.close();
         await alsoClose?.close();
       },
     };
   }
+}
+
+/** A certificate that is ordered is looked for from addresses that nobody knows beforehand. */
+function withChallenges(admission: Admission | undefined, { challenge }: InnerCertificate): Admission | undefined {
+  return admission && challenge ? { ...admission, challenges: true } : admission;
 }
 
 /** The likeliest first mistake of somebody who connects a client leaves no other trace; said once a minute at most. */

@@ -15,6 +15,8 @@ export type Admission = {
   networks?: string[];
   /** Autonomous systems by number, for edges that can tell; others refuse the claim with `USAGE`. */
   asns?: number[];
+  /** An authority may look whether the name is ours (TLS-ALPN-01, RFC 8737): it comes from addresses it does not tell. */
+  challenges?: true;
 };
 
 /** What people wrote, one entry each. Throws `USAGE`, naming the entry. */
@@ -26,16 +28,19 @@ export function parseAllowFrom(entries: readonly string[]): Admission {
 /** What a connector wrote into its claim. Throws `USAGE`, naming the place. */
 export function parseAdmission(value: unknown): Admission {
   if (!isJsonObject(value)) throw new TunnelError('USAGE', 'admission: an object with networks or asns is expected');
-  const { networks = [], asns = [], ...rest } = value as Record<string, unknown>;
+  const { networks = [], asns = [], challenges, ...rest } = value as Record<string, unknown>;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new TunnelError('USAGE', `admission: “${unknown.slice(0, 40)}” is not known here`);
   if (!Array.isArray(networks)) throw new TunnelError('USAGE', 'admission.networks: a list is expected');
   if (!Array.isArray(asns)) throw new TunnelError('USAGE', 'admission.asns: a list is expected');
+  if (challenges !== undefined && challenges !== true)
+    throw new TunnelError('USAGE', 'admission.challenges: only true');
   if (networks.length > maxNetworks || asns.length > maxAsns) throw tooMany();
-  return checked(
+  const admission = checked(
     networks.map((text: unknown, at) => atPlace(`admission.networks[${at}]`, () => parsedNetwork(text))),
     asns.map((asn: unknown, at) => atPlace(`admission.asns[${at}]`, () => parsedAsn(asn))),
   );
+  return challenges ? { ...admission, challenges } : admission;
 }
 
 /** The CIDRs or addresses of a vendor's published JSON file (`prefixes`), or of a text with one a line. Throws `USAGE`. */

@@ -232,12 +232,12 @@ export class Edge {
     if (cluster) this.#lifetime.add(await cluster.announce(this.#port));
   }
 
-  #receive({ socket, from, serverName }: Visitor): void {
+  #receive({ socket, from, serverName, isChallenge }: Visitor): void {
     const { domain, anySni, cluster } = this.#options;
     if (serverName === `${doorLabels.connect}.${domain}`) return this.#connectorDoor.accept(socket);
     if (serverName === `${doorLabels.enroll}.${domain}` && this.#enrolDoor) return this.#enrolDoor.accept(socket);
     if (cluster && serverName === cluster.nodeDoor) return cluster.acceptNode(socket);
-    this.#desk.receive(socket, anySni ?? serverName ?? '', from);
+    this.#desk.receive(socket, anySni ?? serverName ?? '', from, isChallenge);
   }
 
   #welcome({ socket, connector, expiresMs }: Admitted): void {

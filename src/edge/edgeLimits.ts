@@ -23,6 +23,9 @@ export type EdgeLimits = {
   /** New visitors of one route a second, on average, and at once after a rest. */
   visitorsPerSecond: number;
   visitorBurst: number;
+  /** Looks of a certificate authority a second past the addresses that a route lets in, and at once after a rest. */
+  challengesPerSecond: number;
+  challengeBurst: number;
   /** Visitors at a time: of one route, and of all routes of one connector. */
   maxVisitorsPerRoute: number;
   maxVisitorsPerConnector: number;
@@ -61,6 +64,8 @@ export const defaultEdgeLimits: EdgeLimits = {
   handshakeBurstPerAddress: 2000,
   visitorsPerSecond: 200,
   visitorBurst: 1000,
+  challengesPerSecond: 1,
+  challengeBurst: 20,
   maxVisitorsPerRoute: 4096,
   maxVisitorsPerConnector: 8192,
   idleMs: 15 * minute,

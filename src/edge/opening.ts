@@ -5,6 +5,9 @@ import { parseClientHello } from './clientHello.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
 import { parseProxyHeader } from './proxyHeader.ts';
 
+/** RFC 8737 §6.2. */
+const acmeProtocol = 'acme-tls/1';
+
 export type OpeningOptions = {
   limits: Pick<EdgeLimits, 'maxHelloBytes' | 'maxProxyHeaderBytes'>;
   /** A PROXY header must come first. */
@@ -12,8 +15,10 @@ export type OpeningOptions = {
 };
 
 export type Said =
-  /** `serverName` is lower-case; `rest` begins with the hello. */
-  { kind: 'hello'; serverName: string | undefined; rest: Buffer } | { kind: 'not-tls' } | { kind: 'bad-proxy-header' };
+  /** `serverName` is lower-case; `rest` begins with the hello. `isChallenge`: it speaks `acme-tls/1` and nothing else. */
+  | { kind: 'hello'; serverName: string | undefined; isChallenge: boolean; rest: Buffer }
+  | { kind: 'not-tls' }
+  | { kind: 'bad-proxy-header' };
 
 /** Of a PROXY header: whose the connection is, where the balancer says so. */
 export type Introduced = { isCheck: boolean; source?: HostPort };
@@ -47,6 +52,7 @@ export class Opening {
     const hello = parseClientHello(this.#bytes, limits.maxHelloBytes);
     if (hello.kind === 'incomplete') return undefined;
     if (hello.kind === 'invalid') return { kind: 'not-tls' };
-    return { kind: 'hello', serverName: hello.serverName, rest: this.#bytes };
+    const isChallenge = hello.alpn.length === 1 && hello.alpn[0] === acmeProtocol;
+    return { kind: 'hello', serverName: hello.serverName, isChallenge, rest: this.#bytes };
   }
 }

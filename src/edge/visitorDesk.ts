@@ -8,6 +8,7 @@ import type { Asns } from './asnBook.ts';
 import type { EdgeCounters } from './edgeCounters.ts';
 import type { EdgeLimits } from './edgeLimits.ts';
 import type { Elsewhere, FarRoute, VisitorEnd } from './elsewhere.ts';
+import { FreshVisitors } from './freshVisitors.ts';
 import type { HeldBytes } from './heldBytes.ts';
 import type { Link } from './links.ts';
 import { OpenVisits } from './openVisits.ts';
@@ -28,6 +29,7 @@ export type VisitorDeskOptions = {
 export class VisitorDesk {
   readonly #options: VisitorDeskOptions;
   readonly #open: OpenVisits;
+  readonly #challenges = new WeakMap<Route | FarRoute, FreshVisitors>();
 
   constructor(options: VisitorDeskOptions) {
     this.#options = options;
@@ -35,24 +37,24 @@ export class VisitorDesk {
   }
 
   /** `socket` is paused, with everything it sent still to be read. */
-  receive(socket: VisitorEnd, hostname: string, from: HostPort): void {
+  receive(socket: VisitorEnd, hostname: string, from: HostPort, isChallenge: boolean): void {
     const { registry, elsewhere } = this.#options;
     const route = registry.find(hostname);
-    if (route) return this.#receiveFor(route, socket, from);
+    if (route) return this.#receiveFor(route, socket, from, isChallenge);
     const far = elsewhere?.find(hostname);
     if (!far || !elsewhere) return this.#turnAway(socket, 'noRoute');
-    if (this.#mayEnter(socket, far, from)) void this.#handOn(socket, far, elsewhere, from);
+    if (this.#mayEnter(socket, far, from, isChallenge)) void this.#handOn(socket, far, elsewhere, from);
   }
 
   /** One that another node hands on: it is for a route of this node, or for nobody. */
   receiveHandedOn(visitor: VisitorEnd, hostname: string, from: HostPort): void {
     const route = this.#options.registry.find(hostname);
     if (!route) return this.#turnAway(visitor, 'noRoute');
-    this.#receiveFor(route, visitor, from);
+    this.#receiveFor(route, visitor, from, true); // The other node has looked at its hello.
   }
 
-  #receiveFor(route: Route, visitor: VisitorEnd, from: HostPort): void {
-    if (this.#mayEnter(visitor, route, from)) this.#pass(visitor, route, from);
+  #receiveFor(route: Route, visitor: VisitorEnd, from: HostPort, isChallenge: boolean): void {
+    if (this.#mayEnter(visitor, route, from, isChallenge)) this.#pass(visitor, route, from);
   }
 
   /** Visitors of a name that are inside now. */
@@ -70,13 +72,24 @@ export class VisitorDesk {
     counters.notAdmitted += this.#open.judge(route, (address) => admits(route.admission, address, asns));
   }
 
-  #mayEnter(socket: VisitorEnd, route: Route | FarRoute, from: HostPort): boolean {
+  #mayEnter(socket: VisitorEnd, route: Route | FarRoute, from: HostPort, isChallenge: boolean): boolean {
     // First of all: who may not come in must not use up what others are let in by.
-    if (!admits(route.admission, from.host, this.#options.asns)) this.#turnAway(socket, 'notAdmitted');
+    const isKnown = admits(route.admission, from.host, this.#options.asns);
+    if (!isKnown && !(isChallenge && this.#maySeeProof(route))) this.#turnAway(socket, 'notAdmitted');
     else if (!this.#open.hasRoom(route)) this.#turnAway(socket, 'overVisitorCap');
     else if (!route.fresh.take()) this.#turnAway(socket, 'overVisitorRate');
     else return true;
     return false;
+  }
+
+  /** At a rate of its own, so that nobody gets past the addresses in numbers by saying so. */
+  #maySeeProof(route: Route | FarRoute): boolean {
+    if (!route.admission?.challenges) return false;
+    const { clock, limits } = this.#options;
+    const { challengesPerSecond: perSecond, challengeBurst: burst } = limits;
+    const rate = this.#challenges.get(route) ?? new FreshVisitors({ clock, perSecond, burst });
+    this.#challenges.set(route, rate);
+    return rate.take();
   }
 
   async #handOn(socket: VisitorEnd, route: FarRoute, elsewhere: Elsewhere, from: HostPort): Promise<void> {

@@ -18,6 +18,8 @@ export type Visitor = {
   from: HostPort;
   /** Lower-case; absent when the hello named nobody. */
   serverName?: string;
+  /** An authority that looks whether a name is somebody's, or somebody who says so; it can do nothing else. */
+  isChallenge: boolean;
 };
 
 export type VisitorsOptions = {
@@ -135,7 +137,8 @@ export class Visitors {
       const from = sourceOf(opening.introduced, peer);
       if (isProxied && !this.#mayEnter(socket, from.host)) return void socket.destroy();
       socket.unshift(said.rest);
-      onVisitor({ socket, from, ...(said.serverName === undefined ? {} : { serverName: said.serverName }) });
+      const { serverName, isChallenge } = said;
+      onVisitor({ socket, from, isChallenge, ...(serverName === undefined ? {} : { serverName }) });
     };
     const deadline = clock.after(limits.helloMs, giveUp);
     socket.on('data', onData).once('end', giveUp).once('close', giveUp);

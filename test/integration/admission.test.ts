@@ -119,6 +119,34 @@ describe('a route that names networks', () => {
     await expect(callHttp1(from('127.0.0.2', here, open.hostname))).rejects.toThrow();
   });
 
+  it('lets an authority look whether the name is ours where that was asked for, and nobody by saying so', async () => {
+    const here = await world({ limits: { challengeBurst: 2, challengesPerSecond: 0 } });
+    const networks = ['127.0.0.2/32'];
+    const strict = await openTunnel(here, serve, { admission: { networks } });
+    const looked = await openTunnel(here, serve, {
+      admission: { networks, challenges: true },
+      label: 'looked-at',
+      instance: 'instance-2',
+    });
+    /** Whether it was handed to the tunnel's own end, which has no proof just now and answers with an alert at most. */
+    const heard = async (hostname: string, ...ALPNProtocols: string[]): Promise<boolean> => {
+      const before = here.edge.counters.visitors;
+      const socket = connectTcp({ port: here.edge.port, host: '127.0.0.1' });
+      connectTls({ socket, servername: hostname, rejectUnauthorized: false, ALPNProtocols }).on('error', () => {});
+      await new Promise((resolve) => socket.once('close', resolve));
+      return here.edge.counters.visitors > before;
+    };
+    expect(await heard(strict.hostname, 'acme-tls/1')).toBe(false);
+    expect(await heard(looked.hostname, 'acme-tls/1', 'http/1.1')).toBe(false);
+    expect(await heard(looked.hostname)).toBe(false);
+    expect(await heard(looked.hostname, 'acme-tls/1')).toBe(true);
+    expect(await heard(looked.hostname, 'acme-tls/1')).toBe(true);
+    expect(await heard(looked.hostname, 'acme-tls/1')).toBe(false); // Over their rate.
+    await expect(
+      callHttp1({ ...from('127.0.0.1', here, looked.hostname), tls: { ALPNProtocols: ['acme-tls/1'] } }),
+    ).rejects.toThrow(); // Nobody is served over it.
+  });
+
   it('is refused with the place when one of them is none', async () => {
     const here = await world();
     const wrong = { networks: ['127.0.0.0/8', '127.0.0.1/8'] };

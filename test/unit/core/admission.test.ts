@@ -44,6 +44,8 @@ describe('whom a claim lets in', () => {
     ['admission.asns', { asns: 64500 }],
     ['admission.asns[1]', { asns: [1, '2'] }],
     ['admission.asns[0]', { asns: [1.5] }],
+    ['admission.challenges', { networks: ['10.0.0.0/8'], challenges: false }],
+    ['nobody is named', { challenges: true }],
   ])('is refused at %s', (place, wanted) => {
     expect(() => parseAdmission(wanted)).toThrow(expect.objectContaining({ code: 'USAGE' }));
     if (place !== 'admission') expect(() => parseAdmission(wanted)).toThrow(place);
@@ -52,6 +54,7 @@ describe('whom a claim lets in', () => {
   it('is what the other end wrote', () => {
     const admission = parseAllowFrom(['anthropic', 'AS64500', '::ffff:192.0.2.0/120']);
     expect(parseAdmission(JSON.parse(JSON.stringify(admission)))).toEqual(admission);
+    expect(parseAdmission({ ...admission, challenges: true })).toEqual({ ...admission, challenges: true });
   });
 
   it('is read or refused whatever it is', () => {
