@@ -150,8 +150,8 @@ export class RelayedTunnel {
 }
 
 /** A certificate that is ordered is looked for from addresses that nobody knows beforehand. */
-function withChallenges(admission: Admission | undefined, { challenge }: InnerCertificate): Admission | undefined {
-  return admission && challenge ? { ...admission, challenges: true } : admission;
+function withChallenges(admission: Admission | undefined, certificate: InnerCertificate): Admission | undefined {
+  return admission && certificate.challenge ? { ...admission, challenges: true } : admission;
 }
 
 /** The likeliest first mistake of somebody who connects a client leaves no other trace; said once a minute at most. */
