@@ -40,6 +40,7 @@ export type EdgePlan = {
   drain: { leadMs: number; withinMs: number };
   proxyFrom: readonly Network[];
   asnDb: string | undefined;
+  registry: EdgeRegistryOptions;
   reservedLabels: readonly string[];
   limits: Partial<EdgeLimits>;
 };
@@ -70,8 +71,22 @@ export async function planEdge(folder: string, words: EdgeRunOptions): Promise<E
     },
     proxyFrom: [...(words.proxyFrom ?? file.proxyFrom ?? [])],
     asnDb: from(words.asnDb, folder) ?? from(file.asnDb, beside),
+    registry: words.registry === undefined ? registryIn(file, beside) : words,
     reservedLabels: [...(file.reservedLabels ?? [])],
     limits: definedOf(file.limits ?? {}),
+  };
+}
+
+/** As the words of the command would have said it. */
+function registryIn({ registry }: EdgeConfig, folder: string): EdgeRegistryOptions {
+  if (!registry) return {};
+  const { servers, creds, ca, nodeAddress, publicAddress } = registry;
+  return {
+    registry: servers.flatMap((server) => server ?? []),
+    ...(creds === undefined ? {} : { registryCreds: resolve(folder, creds) }),
+    ...(ca === undefined ? {} : { registryCa: resolve(folder, ca) }),
+    ...(nodeAddress ? { nodeAddress } : {}),
+    ...(publicAddress ? { publicAddress } : {}),
   };
 }
 
@@ -110,6 +125,7 @@ export function needsRestart(now: EdgePlan, next: EdgePlan): string[] {
     health: plan.health,
     'log.format': plan.log.format,
     asnDb: plan.asnDb,
+    registry: plan.registry.registry,
     'limits.handshakeMs': plan.limits.handshakeMs,
   });
   const [before, after] = [fixed(now), fixed(next)];

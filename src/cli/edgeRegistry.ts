@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { systemCode, TunnelError } from '../core/errors.ts';
 import { parseHostPort, type HostPort } from '../core/hostname.ts';
 import { Cluster, type RegistryOptions } from '../edge/cluster/cluster.ts';
+import { parseRegistryUrl } from '../edge/cluster/registryUrl.ts';
 import type { EdgeLog } from '../edge/edgeLog.ts';
 import type { EdgeStateOptions } from '../edge/edgeState.ts';
 import type { CommandContext, OptionRow } from './command.ts';
@@ -49,19 +50,8 @@ export const edgeRegistryOptions: readonly OptionRow[] = [
 export function registryUrls(text: string, before: unknown): string[] {
   const values = Array.isArray(before) ? (before as string[]) : [];
   if (values.length >= maxRepeats) throw new TunnelError('USAGE', `at most ${maxRepeats} values can be given`);
-  if (text === 'memory') return values;
-  const match = /^(nats|tls):\/\/([^/?#]+)\/?$/.exec(text);
-  const [, scheme, where = ''] = match ?? [];
-  if (where.includes('@')) {
-    throw new TunnelError(
-      'USAGE',
-      'credentials do not belong into the registry’s URL: name a file with --registry-creds',
-    );
-  }
-  if (!match)
-    throw new TunnelError('USAGE', `“${text.slice(0, 100)}” is not memory, nats://host:port or tls://host:port`);
-  parseHostPort(where, 4222);
-  return [...values, `${scheme}://${where}`];
+  const url = parseRegistryUrl(text);
+  return url === undefined ? values : [...values, url];
 }
 
 /** The registry that the options name, for this and later runs; `undefined` where there is none. */

@@ -30,9 +30,10 @@ export async function edgeRun(context: CommandContext, words: EdgeRunOptions): P
   const log = lifetime.add(edgeLogger(context, plan));
   try {
     const kept = { files, folder, domain, clock, ...serverOf(plan), reserved: plan.reservedLabels };
-    const registry = registrySettings(context, words);
+    const registry = registrySettings(context, plan.registry);
     const cluster =
-      registry && lifetime.add(await joinRegistry({ ...kept, registry, listen: plan.listen, addresses: words, log }));
+      registry &&
+      lifetime.add(await joinRegistry({ ...kept, registry, listen: plan.listen, addresses: plan.registry, log }));
     const state = cluster?.state ?? (await EdgeState.load(kept));
     const settings = { domain, port: plan.listen.port, registry };
     let edge: Edge | undefined;

@@ -4,9 +4,10 @@ import { z } from 'zod';
 import { closest } from '../core/closest.ts';
 import { parseDuration } from '../core/duration.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
-import { parseDomain, parseListenAddress } from '../core/hostname.ts';
+import { parseDomain, parseHostPort, parseListenAddress } from '../core/hostname.ts';
 import type { JsonObject } from '../core/json.ts';
 import { parseNetwork } from '../core/network.ts';
+import { parseRegistryUrl } from './cluster/registryUrl.ts';
 import { ConfigFault, readConfigText, type ConfigText } from './edgeConfigText.ts';
 import { edgeLimitNames, edgeLimitRange } from './edgeLimitRanges.ts';
 import { defaultEdgeLimits, type EdgeLimits } from './edgeLimits.ts';
@@ -15,6 +16,8 @@ import { checkScope, maxScopeGlobs } from './labelScope.ts';
 
 /** Longest time an edge may take to end. */
 export const maxDrainMs = 3_600_000;
+/** Servers of one registry. */
+const maxServers = 100;
 export const maxProxyNetworks = 100;
 
 const limit = (name: keyof EdgeLimits) => {
@@ -41,6 +44,7 @@ function written<T>(read: (text: string) => T, what: string) {
 
 const file = written((text) => text, 'the path of a file').describe('relative to the folder of this file');
 const address = written(parseListenAddress, 'an address as host:port');
+const place = written((text) => parseHostPort(text, 443), 'an address as host:port');
 
 function span(text: string): number {
   if (text === '0s') return 0;
@@ -84,6 +88,19 @@ const schema = z.strictObject({
     .optional()
     .describe('load balancers in front: what they open must begin with a PROXY header, version 2'),
   asnDb: file.describe('MMDB file with autonomous systems, relative to the folder of this file'),
+  registry: z
+    .strictObject({
+      servers: z
+        .array(written(parseRegistryUrl, 'nats://host:port').unwrap())
+        .max(maxServers, { error: `it has at most ${maxServers} servers` })
+        .describe('NATS, shared with other nodes: nats:// or tls://'),
+      creds: file.describe('file with what the registry knows this node by'),
+      ca: file.describe('PEM of the CA that signed the registry’s certificate'),
+      nodeAddress: place.describe('where the other nodes reach this one, host:port'),
+      publicAddress: place.describe('where connectors reach this node, host:port'),
+    })
+    .optional()
+    .describe('what the nodes of one edge share; absent: it is alone'),
   limits: z
     .strictObject(
       Object.fromEntries(edgeLimitNames.map((name) => [name, limit(name)])) as Record<
