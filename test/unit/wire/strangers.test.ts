@@ -181,6 +181,28 @@ describe('an edge', () => {
     expect(edge.streams).toBe(0);
   });
 
+  it('takes turns between its streams, a frame each', async () => {
+    const { edge, connector } = await anEdge();
+    const order: number[] = [];
+    const parser = new FrameParser({
+      onData: (stream) => void (order.at(-1) === stream || order.push(stream)),
+      onFrame: () => {},
+    });
+    connector.on('data', (chunk: Buffer) => parser.push(chunk));
+    for (const hostname of ['a', 'b']) edge.openStream({ hostname, visitor: '' }).write(Buffer.alloc(2 * maxDataBytes));
+    await until(() => order.length === 4);
+    expect(order).toEqual([1, 2, 1, 2]);
+  });
+
+  it('ends with the connector’s end, also on a socket that could live on half open', async () => {
+    const { near, far } = await tlsPair('frames');
+    far.allowHalfOpen = true;
+    const edge = openEdgeLink(far, { clock: new FakeClock() });
+    const ended = new Promise<void>((resolve) => edge.onClose(resolve));
+    near.on('data', () => {}).end();
+    await ended;
+  });
+
   it('sends no more than a line may hold to a connector that acknowledges nothing, and keeps the rest in its streams', async () => {
     const { edge, connector } = await anEdge();
     let received = 0;
