@@ -13,6 +13,8 @@ export const previewCacheLimits = {
   maxServers: 50,
   /** Of one server as JSON; a larger one is kept in memory alone. */
   maxBytesEach: 1024 * 1024,
+  /** Of all in memory as JSON; the one asked longest ago is forgotten. */
+  maxHeldBytes: 32 * 1024 * 1024,
   /** Of the file; the ones asked longest ago are left out. */
   maxFileBytes: 8 * 1024 * 1024,
   /** How long a change of the tools is told after it was seen first. */
@@ -61,10 +63,13 @@ const cachedSchema: z.ZodType<CachedOffer> = z.object({
 });
 const fileSchema = z.object({ version: z.literal(1), servers: z.array(cachedSchema) });
 
+/** `bytes` of its JSON. */
+type Held = { cached: CachedOffer; bytes: number };
+
 export class PreviewCache {
   readonly #files: PrivateFiles;
   readonly #path: string;
-  readonly #servers = new Map<string, CachedOffer>();
+  readonly #servers = new Map<string, Held>();
   #loading: Promise<void> | undefined;
 
   constructor(files: PrivateFiles, path: string) {
@@ -74,34 +79,45 @@ export class PreviewCache {
 
   async find(id: string): Promise<CachedOffer | undefined> {
     await this.#load();
-    return this.#servers.get(id);
+    return this.#servers.get(id)?.cached;
   }
 
   /** The others, for what may be taken for something of theirs. */
   async others(id: string): Promise<OtherServer[]> {
     await this.#load();
-    const others = [...this.#servers.values()].filter((server) => server.id !== id);
-    return others.map(({ name, offer }) => ({ name, tools: itemsOf(offer.tools) }));
+    const others = [...this.#servers.values()].filter(({ cached }) => cached.id !== id);
+    return others.map(({ cached: { name, offer } }) => ({ name, tools: itemsOf(offer.tools) }));
   }
 
   /** Returns it with the tools that it had before. Rejects where it cannot be written; it is remembered all the same. */
   async put(taken: Omit<CachedOffer, 'earlier'>): Promise<{ cached: CachedOffer; written: Promise<void> }> {
     await this.#load();
-    const earlier = earlierOf(this.#servers.get(taken.id), taken);
+    const earlier = earlierOf(this.#servers.get(taken.id)?.cached, taken);
     const cached: CachedOffer = { ...taken, ...(earlier ? { earlier } : {}) };
-    this.#servers.delete(taken.id);
-    this.#servers.set(taken.id, cached);
-    if (this.#servers.size > previewCacheLimits.maxServers) {
-      const [oldest] = [...this.#servers.values()].sort((left, right) => left.takenMs - right.takenMs);
-      if (oldest) this.#servers.delete(oldest.id);
+    const bytes = this.#hold(cached);
+    return { cached, written: this.#write(cached, bytes) };
+  }
+
+  /** The newest stays, whatever its size, so that it is not asked for again at once. */
+  #hold(cached: CachedOffer): number {
+    const { maxServers, maxHeldBytes } = previewCacheLimits;
+    const bytes = Buffer.byteLength(JSON.stringify(cached));
+    this.#servers.delete(cached.id);
+    const oldestFirst = [...this.#servers.values()].sort((left, right) => left.cached.takenMs - right.cached.takenMs);
+    let held = oldestFirst.reduce((sum, other) => sum + other.bytes, bytes);
+    for (const other of oldestFirst) {
+      if (this.#servers.size < maxServers && held <= maxHeldBytes) break;
+      this.#servers.delete(other.cached.id);
+      held -= other.bytes;
     }
-    return { cached, written: this.#write(cached) };
+    this.#servers.set(cached.id, { cached, bytes });
+    return bytes;
   }
 
   /** Another helper's entries stay, but for those that are full. */
-  async #write(cached: CachedOffer): Promise<void> {
+  async #write(cached: CachedOffer, size: number): Promise<void> {
     const { maxServers, maxBytesEach, maxFileBytes } = previewCacheLimits;
-    if (Buffer.byteLength(JSON.stringify(cached)) > maxBytesEach) return;
+    if (size > maxBytesEach) return;
     await this.#files.update(this.#path, (old) => {
       const all = [cached, ...parse(old).filter(({ id }) => id !== cached.id)].slice(0, maxServers);
       let bytes = 0;
@@ -117,7 +133,7 @@ export class PreviewCache {
 
   async #read(): Promise<void> {
     const text = await this.#files.read(this.#path).catch(() => undefined); // As if nobody had looked yet.
-    for (const server of parse(text).toReversed()) this.#servers.set(server.id, server);
+    for (const server of parse(text).toReversed()) this.#hold(server);
   }
 }
 
