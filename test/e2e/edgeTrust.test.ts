@@ -241,6 +241,10 @@ describe('a certificate that was brought for the doors', () => {
     expect(await world.enrol([])).toMatchObject({ code: 4, lines: [{ code: 'EDGE_IDENTITY' }] });
     expect((await world.enrol(['--ca', ca])).code).toBe(0);
     expect((await world.enrol([], { NODE_EXTRA_CA_CERTS: ca })).code).toBe(0);
+    const exposed = world.expose({ NODE_EXTRA_CA_CERTS: ca });
+    await exposed.line('ready');
+    await exposed.stop();
+    expect(await world.expose().line('error')).toMatchObject({ code: 'EDGE_IDENTITY' });
 
     await put(doors, stranger);
     world.command.child.kill('SIGHUP');
