@@ -1,10 +1,14 @@
-// What connector and edge say to each other. The connector dials `connect.<domain>` with mutual TLS 1.3 and ALPN
-// `mcp-tunnel/1`; on that socket HTTP/2 runs with reversed roles (the edge is the client). The edge opens one control
-// stream (`POST /control`, lines of JSON-RPC both ways, a Peer on each end) and one CONNECT stream per visitor.
+// What connector and edge say to each other. The connector dials `connect.<domain>` with mutual TLS 1.3; on that socket
+// the edge opens one control stream (lines of JSON-RPC both ways, a Peer on each end) and one stream per visitor. ALPN says
+// how streams are framed: `mcp-tunnel/2` by `wire/frames/`, `mcp-tunnel/1` by HTTP/2 with reversed roles (the edge is the
+// client, control is `POST /control`, visitors are CONNECT).
 import type { Admission } from '../core/admission.ts';
 import type { ErrorInfo } from '../core/errors.ts';
 
-/** ALPN of the connector's door: it says how the link is framed. `frames` is `wire/frames/`, `http2` is HTTP/2 with its roles reversed. */
+/**
+ * ALPN of the connector's door: it says how the link is framed. `frames` is written down in `wire/frames/frame.ts`,
+ * `http2` is HTTP/2 with its roles reversed.
+ */
 export const connectorAlpn = { frames: 'mcp-tunnel/2', http2: 'mcp-tunnel/1' } as const;
 
 /** How a link can be framed. */
