@@ -42,7 +42,7 @@ const refusalSchema = z.object({ error: z.object({ message: z.string(), retryabl
 
 /** Throws `DESTINATION_DENIED`, `EDGE_UNREACHABLE`, `EDGE_IDENTITY`, `CERTIFICATE_INVALID`, `ENROLMENT_REFUSED`. */
 export async function enroll(options: EnrollOptions): Promise<EdgeIdentity> {
-  const { edge, token, pin, ca, address, mayDial, certs, files, folder } = options;
+  const { edge, token, pin, ca, address, mayDial, certs, files, folder, clock } = options;
   identityPath(folder, edge.host); // What cannot be kept must not be asked for.
   const pinned = pin === undefined ? {} : { pin };
   mayDial({ carrier: 'edge', host: formatHostPort(edge), ...pinned });
@@ -66,6 +66,10 @@ export async function enroll(options: EnrollOptions): Promise<EdgeIdentity> {
     ...(address === undefined ? {} : { address }),
   };
   await saveEdgeIdentity(identity, files, folder);
+  // It is kept all the same: it is good once the clock is right, and the token is spent.
+  const whose = `the new certificate of this machine for ${edge.host}`;
+  const problem = certs.validityProblem(new X509Certificate(identity.certificate), clock.now(), whose);
+  if (problem) throw problem;
   return identity;
 }
 

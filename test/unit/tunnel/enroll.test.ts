@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { certificateTools } from '../../../src/certs/certificateTools.ts';
 import { makeKeyPair } from '../../../src/certs/keyPair.ts';
 import { TunnelError } from '../../../src/core/errors.ts';
-import { systemClock } from '../../../src/core/clock.ts';
+import { systemClock, type Clock } from '../../../src/core/clock.ts';
 import { silentEdgeLog } from '../../../src/edge/edgeLog.ts';
 import { EdgeState } from '../../../src/edge/edgeState.ts';
 import { enrolmentHandler } from '../../../src/edge/enrolment.ts';
@@ -61,6 +61,19 @@ describe('enroll', () => {
     const identity = await join({ pin });
     expect(identity).toMatchObject({ pin });
     expect(dialled).toMatchObject([{ pin }, { pin }]);
+  });
+
+  it.each([
+    ['ahead', 100 * dayMs, /expired on .* as this machine's clock says/],
+    ['behind', -dayMs, /is not valid before .*: set this machine's clock right/],
+  ])('is kept, and the clock named, where this machine’s clock is %s', async (_what, offMs, words) => {
+    const { state, join, base } = await aWorld();
+    const clock: Clock = {
+      now: () => systemClock.now() + offMs,
+      after: (ms, callback) => systemClock.after(ms, callback),
+    };
+    await expect(join({ pin: state.serverIdentity().pin, clock })).rejects.toThrow(words);
+    expect((await loadEdgeIdentity(domain, base)).connector).toBe(state.connectors()[0]?.id);
   });
 
   it('makes a key of its own each time, which never leaves this machine', async () => {
