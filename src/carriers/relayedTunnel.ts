@@ -53,11 +53,12 @@ export class RelayedTunnel {
         onSilentLeave: silentLeaveLog(log, clock),
       }),
     );
+    const leavingOf = new WeakMap<object, AbortSignal>();
     const door = this.#lifetime.add(
       new ChallengeDoor({
         challenge: (serverName) => certificate.challenge?.(serverName),
         isPending: () => certificate.isChallenged ?? false,
-        accept: (stream, visitor) => inner.accept(stream, visitor),
+        accept: (stream, visitor) => inner.accept(stream, visitor, leavingOf.get(stream)),
         clock,
       }),
     );
@@ -89,7 +90,10 @@ export class RelayedTunnel {
           if (!node) this.#edgeAddress = socket.remoteAddress;
           return socket;
         },
-        onStream: (stream, { visitor }) => door.take(stream, visitor),
+        onStream: (stream, { visitor }, leaving) => {
+          leavingOf.set(stream, leaving);
+          door.take(stream, visitor);
+        },
       }),
     );
   }

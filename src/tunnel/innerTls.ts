@@ -78,6 +78,8 @@ export class InnerTls {
   readonly #connections = new Set<TLSSocket>();
   /** Connections on which nothing was asked yet. */
   readonly #silent = new WeakSet<object>();
+  /** Of connections over HTTP/1.1: aborted when the next answer should be the last. */
+  readonly #leaving = new WeakMap<object, AbortSignal>();
   #closed = false;
 
   constructor(options: InnerTlsOptions) {
@@ -94,6 +96,7 @@ export class InnerTls {
       },
       (request, response) => {
         this.#silent.delete(request.socket);
+        if (this.#leaving.get(request.socket)?.aborted) response.shouldKeepAlive = false;
         this.#askAgain(request.socket, response, () => request.socket.end());
         options.onRequest(request, response, visitorOf(request.socket), clientChainOf(request.socket));
       },
@@ -115,8 +118,11 @@ export class InnerTls {
     this.#http2.on('sessionError', () => {}); // Its 'close' follows.
   }
 
-  /** Takes a visitor's stream; its address goes with each of its requests. */
-  accept(stream: Duplex, visitor: string): void {
+  /**
+   * Takes a visitor's stream; its address goes with each of its requests. Once `leaving` is aborted the visitor is asked
+   * to come again by another connection: nothing that is under way is cut.
+   */
+  accept(stream: Duplex, visitor: string, leaving?: AbortSignal): void {
     if (this.#closed || this.#connections.size >= maxConnections) return void stream.destroy();
     const authorities = this.#options.clientAuthorities?.() ?? [];
     const socket = new TLSSocket(stream, {
@@ -145,9 +151,24 @@ export class InnerTls {
       if (socket.alpnProtocol === 'h2') this.#silent.delete(socket);
       Object.assign(socket, { secureConnecting: false }); // As `tls.Server` does; HTTP/2 would wait for ever.
       if (authorities.length > 0) Object.assign(socket, { [chainOfClient]: goodChain(socket) });
-      if (socket.alpnProtocol === 'h2') this.#http2.emit('secureConnection', socket);
-      else this.#http1.emit('connection', socket);
+      if (socket.alpnProtocol === 'h2') this.#beginHttp2(socket, leaving);
+      else {
+        if (leaving) this.#leaving.set(socket, leaving);
+        this.#http1.emit('connection', socket);
+      }
     });
+  }
+
+  #beginHttp2(socket: TLSSocket, leaving: AbortSignal | undefined): void {
+    const begun = (session: ServerHttp2Session): void => {
+      const close = (): void => session.close(); // GOAWAY; the streams that are open go on.
+      if (leaving?.aborted) return close();
+      leaving?.addEventListener('abort', close, { once: true });
+      session.once('close', () => leaving?.removeEventListener('abort', close));
+    };
+    this.#http2.once('session', begun);
+    this.#http2.emit('secureConnection', socket);
+    this.#http2.off('session', begun);
   }
 
   /** Who is not let in, and was not asked for a certificate when it connected, is asked when it connects anew. */

@@ -149,11 +149,15 @@ export class Link {
   async #retire(untilMs: number): Promise<void> {
     const { clock, claim } = this.#options;
     this.#leaving.abort();
-    // The edge may be older, or gone: visitors have their time all the same.
-    this.#control?.request('route/release', { label: claim.label, instance: claim.instance }).catch(() => {});
+    // Until the edge has answered, visitors may be on their way here. It may be gone: they have their time all the same.
+    let isReleased = false;
+    void this.#control
+      ?.request('route/release', { label: claim.label, instance: claim.instance })
+      .catch(() => {})
+      .finally(() => (isReleased = true));
     await new Promise<void>((resolve) => {
       const look = (): void => {
-        if (this.streams === 0 || clock.now() >= untilMs) return resolve();
+        if ((isReleased && this.streams === 0) || clock.now() >= untilMs) return resolve();
         timer = clock.after(retireCheckMs, look);
       };
       let timer = clock.after(retireCheckMs, look);

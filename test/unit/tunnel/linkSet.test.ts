@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 type EdgeEnd = { session: EdgeSession; claim?: RouteClaim; released: boolean; socket: TLSSocket };
 
-async function world({ random = () => 0.5, wanted = 4, nodes = [] as string[] } = {}) {
+async function world({ random = (): number => 0.5, wanted = 4, nodes = [] as string[] } = {}) {
   const clock = new FakeClock();
   const ends: EdgeEnd[] = [];
   const server = createServer({ key: credentials.key, cert: credentials.cert });
