@@ -38,6 +38,10 @@ async function untrusted(page, vscode, folder) {
   await treeRow(page, /^everything/).waitFor();
   await page.getByText('servers are listed, none is run').waitFor();
   await page.getByText('no server of it can be exposed').waitFor();
+  await treeRow(page, /^everything/)
+    .locator('.monaco-tl-twistie')
+    .click();
+  await treeRow(page, /^Restricted Mode: no server is run, Manage Workspace Trust/).waitFor();
   await screenshot(page, 'restricted');
   await runCommand(page, 'MCP Tunnel: Expose MCP Server');
   const told = await notification(page, 'This window is in Restricted Mode');
@@ -51,6 +55,7 @@ async function untrusted(page, vscode, folder) {
   await trustFolder(page);
   await page.getByText('No server is exposed').waitFor();
   await page.getByText('servers are listed, none is run').waitFor({ state: 'detached' });
+  await treeRow(page, /^Show tools…, starts the server/).waitFor();
   await exposeHere(page, 'everything');
   await consent(page, 'everything');
   await notification(page, 'everything is open to agents');
