@@ -179,13 +179,14 @@ export const commands: readonly CommandRow[] = [
     name: 'allow add',
     arguments: '<what> [host]',
     summary:
-      'let tunnels go to a destination: embedded, or edge HOST[:PORT]; or let something be looked up: client-metadata HOST (agents that pair), jwks HOST (keys of an issuer of JWTs), acme HOST (an authority for certificates)',
+      'let tunnels go to a destination: embedded, or edge HOST[:PORT]; or let something be looked up: client-metadata HOST (agents that pair), jwks HOST (keys of an issuer of JWTs), acme HOST (an authority for certificates), proxy HOST:PORT (the way out, HTTPS_PROXY)',
     options: [{ flags: '--pin <pin>', help: 'only while the edge has this key (sha256/…)', parse: pin }],
     examples: [
       'allow add edge edge.example.com:443',
       'allow add embedded',
       'allow add client-metadata claude.ai',
       'allow add jwks issuer.example.com',
+      'allow add proxy proxy.example.com:3128',
       'allow add acme acme-v02.api.letsencrypt.org',
     ],
     run: async (context, words, options) => (await import('./allow.ts')).allowAdd(context, words, options),
