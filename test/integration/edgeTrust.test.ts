@@ -9,7 +9,7 @@ import type { Authority } from '../../src/certs/authority.ts';
 import { certificateTools } from '../../src/certs/certificateTools.ts';
 import { createCsr } from '../../src/certs/csr.ts';
 import { makeKeyPair } from '../../src/certs/keyPair.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock, type Clock } from '../../src/core/clock.ts';
 import { enrolConnector } from '../../src/edge/certificates.ts';
 import { maxRenewalsPerDay } from '../../src/edge/connectorRules.ts';
 import { Edge, reviewMs } from '../../src/edge/edge.ts';
@@ -28,6 +28,16 @@ import { until } from '../support/until.ts';
 
 const domain = 'edge.test';
 const hello: Serve = (_request, response) => void (response as NodeJS.WritableStream).end('hello');
+
+const dayMs = 86_400_000;
+
+class SettableClock extends CountingClock {
+  offMs = 0;
+
+  override now(): number {
+    return super.now() + this.offMs;
+  }
+}
 
 const closed = (stream: { on(event: 'close' | 'error', heard: () => void): unknown }): Promise<void> =>
   new Promise((resolve) => {
@@ -54,15 +64,22 @@ class World {
     const world = new World(options);
     expectNothingLeft(world.clock);
     [world.state, world.admin, world.#local] = [await world.#load(), await world.#load(), await anAuthority()];
-    world.edge = await Edge.start({
-      state: world.state,
-      domain,
-      listen: { host: '127.0.0.1', port: 0 },
-      clock: world.clock,
-      log: recordingLog(world.log),
-    });
-    onTestFinished(() => world.edge.close());
+    await world.#start(0);
     return world;
+  }
+
+  async #start(port: number): Promise<void> {
+    const { state, clock } = this;
+    const listen = { host: '127.0.0.1', port };
+    const edge = await Edge.start({ state, domain, listen, clock, log: recordingLog(this.log) });
+    onTestFinished(() => edge.close());
+    this.edge = edge;
+  }
+
+  async restart(): Promise<void> {
+    const { port } = this.edge;
+    await this.edge.close();
+    await this.#start(port);
   }
 
   async #load(): Promise<EdgeState> {
@@ -88,9 +105,10 @@ class World {
     identity: EdgeIdentity,
     serve = hello,
     label = 'everything',
+    clock: Clock = this.clock,
   ): Promise<OpenCarrier & { files: MemoryFiles }> {
     const files = new MemoryFiles();
-    const where = { files, folder: '/edges', clock: this.clock, certs: certificateTools };
+    const where = { files, folder: '/edges', clock, certs: certificateTools };
     await saveEdgeIdentity(identity, files, where.folder);
     const log = (line: string): void => void this.log.push(line);
     const carrier = edgeCarrier({
@@ -98,7 +116,7 @@ class World {
       renewal: (over) => new IdentityRenewal({ ...where, domain, random: () => 0, ...over }),
       authority: this.#local,
       caFile: '/ca.pem',
-      clock: this.clock,
+      clock,
       random: () => 0.01,
     });
     const mayDial = (): void => {};
@@ -172,6 +190,25 @@ describe('a certificate', () => {
     await once(socket, 'close');
     expect(Date.now()).toBeGreaterThan(identity.expiresMs);
     expect(here.log.join()).toContain('its certificate has expired');
+  });
+
+  it('that a wrong clock makes useless is waited for: the tunnel goes on when the clock is right again', async () => {
+    const here = await World.make();
+    const clock = new SettableClock();
+    const open = await here.open(await here.enrol(), hello, 'everything', clock);
+    const heard: string[] = [];
+    open.onState((state) => void heard.push(JSON.stringify(state)));
+    for (const [offMs, words] of [
+      [-2 * dayMs, "set this machine's clock right"],
+      [200 * dayMs, 'if not, set the clock right'],
+    ] as const) {
+      clock.offMs = offMs;
+      await here.restart();
+      await until(() => heard.some((state) => state.includes('"waiting"') && state.includes(words)));
+      clock.offMs = 0;
+      await until(() => open.state.kind === 'connected');
+    }
+    expect((await callHttp1(here.target(open.hostname))).body.toString()).toBe('hello');
   });
 
   it('is refused for a request that is no good, for a revoked connector, and for too many in a day', async () => {
