@@ -1,5 +1,6 @@
 // `edge run --health`: what a supervisor and a scraper are told of an edge. Ready is that it takes visitors, will go on
-// to, and can read what it knows of connectors and names.
+// to, and can read what it knows of connectors and names. A registry that is away is told beside it: what is up works on
+// without it on every node alike, so a load balancer must not take them all out.
 import type { HostPort } from '../core/hostname.ts';
 import type { Edge } from '../edge/edge.ts';
 import type { EdgeFigures } from '../edge/edgeMetrics.ts';
@@ -12,13 +13,15 @@ export type WatchedEdge = {
   edge: () => Edge | undefined;
   /** Rejects when the edge's state cannot be read. */
   checkState: () => Promise<void>;
+  /** Where it shares one with other nodes. */
+  registry?: () => 'reached' | 'away';
   unspentTokens: () => number;
   certificateExpiresMs: () => number;
   reloads: () => EdgeFigures['reloads'];
 };
 
 /** What `/readyz` says. */
-export async function edgeReadiness({ edge, checkState }: WatchedEdge): Promise<Health> {
+export async function edgeReadiness({ edge, checkState, registry }: WatchedEdge): Promise<Health> {
   const running = edge();
   const draining = running?.isDraining ?? false;
   const listening = running?.isOpen ?? false;
@@ -27,7 +30,10 @@ export async function edgeReadiness({ edge, checkState }: WatchedEdge): Promise<
     () => 'unreadable', // The log says why.
   );
   const ready = listening && state === 'readable';
-  return { status: ready ? 200 : 503, body: { ready, listening, draining, state } };
+  return {
+    status: ready ? 200 : 503,
+    body: { ready, listening, draining, state, ...(registry ? { registry: registry() } : {}) },
+  };
 }
 
 /** What `edge status` says. */
@@ -62,6 +68,7 @@ export async function serveEdgeHealth(
     () => ({
       ...(watched.edge()?.figures() ?? none),
       isReady: watched.edge()?.isOpen ?? false,
+      registryAway: watched.registry?.() === 'away',
       unspentTokens: watched.unspentTokens(),
       certificateExpiresMs: watched.certificateExpiresMs(),
       reloads: watched.reloads(),

@@ -40,7 +40,9 @@ export async function edgeRun(context: CommandContext, words: EdgeRunOptions): P
     let reload: EdgeReload | undefined;
     const watched: WatchedEdge = {
       edge: () => edge,
-      checkState: () => state.refresh(),
+      // A registry has its own word; what this node knows of it is at hand.
+      ...(cluster ? { registry: () => (cluster.problem === undefined ? 'reached' : 'away') } : {}),
+      checkState: async () => (cluster ? undefined : state.refresh()),
       unspentTokens: () => state.tokens().length,
       certificateExpiresMs: () => Date.parse(new X509Certificate(state.serverIdentity().certificatePem).validTo),
       reloads: () => reload?.figures ?? { succeeded: 0, failed: 0, lastFailed: false },

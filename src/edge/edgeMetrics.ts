@@ -17,6 +17,8 @@ export type EdgeFigures = {
   bytesToVisitors: number;
   isReady: boolean;
   isDraining: boolean;
+  /** Absent where there is none. */
+  registryAway?: boolean;
   unspentTokens: number;
   /** Of the certificate that the edge's doors show. */
   certificateExpiresMs: number;
@@ -92,6 +94,9 @@ export function edgeMetrics(read: () => EdgeFigures, version: string, lag: Event
   gauge('held_bytes', 'Bytes that wait for visitors who do not read.', () => figures.heldBytes);
   gauge('unspent_tokens', 'Enrolment tokens that are good for one machine each.', () => figures.unspentTokens);
   gauge('ready', '1 while /readyz answers 200.', () => Number(figures.isReady));
+  gauge('registry_away', '1 while the registry that nodes share cannot be reached.', () =>
+    Number(figures.registryAway),
+  );
   gauge('draining', '1 while the edge is about to end.', () => Number(figures.isDraining));
   gauge(
     'certificate_expiry_timestamp_seconds',

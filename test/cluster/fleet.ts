@@ -47,7 +47,11 @@ export class Fleet {
 
   /** Every node that runs is ready: it listens, and follows the registry. */
   async settled(): Promise<void> {
-    for (const { health } of this.nodes) await until(async () => (await readiness(health)).ready === true, 20_000);
+    for (const { health } of this.nodes)
+      await until(
+        async () => ((answer) => answer['ready'] === true && answer['registry'] === 'reached')(await readiness(health)),
+        20_000,
+      );
   }
 
   /** A verb, at the node of this index. */

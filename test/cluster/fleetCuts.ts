@@ -42,7 +42,7 @@ export async function fleetCutsWell(
       back.push(await agents[victim]!.recovery());
     } else {
       await fleet.nats.kill();
-      for (const { health } of fleet.nodes) await until(async () => (await readiness(health)).state === 'unreadable');
+      for (const { health } of fleet.nodes) await until(async () => (await readiness(health))['registry'] === 'away');
       await Promise.all(agents.map((one) => one.more(callsBetween)));
       others.push(Math.max(...(await Promise.all(agents.map((one) => one.recovery())))));
       const began = performance.now();
