@@ -80,7 +80,15 @@ async function plain(rounds: number): Promise<void> {
   const column = (way: Way, of: (cost: PlainCost) => number, digits: number): string =>
     spread(measured.get(way)!.map(of), digits);
   printTable([
-    ['', 'p50 ms, 1 at once', 'p50 ms, 16 at once', 'calls/s, 16 at once', 'CPU µs a call', '64 MiB, MiB/s'],
+    [
+      '',
+      'p50 ms, 1 at once',
+      'p50 ms, 16 at once',
+      'calls/s, 16 at once',
+      'CPU µs a call',
+      '64 MiB, MiB/s',
+      'CPU ms a MiB',
+    ],
     ...ways.map((way) => [
       way,
       column(way, ({ oneMs }) => median(oneMs), 3),
@@ -88,6 +96,7 @@ async function plain(rounds: number): Promise<void> {
       column(way, ({ perSecond }) => perSecond, 0),
       column(way, ({ cpuUs }) => cpuUs, 0),
       column(way, ({ bulkMiBPerSecond }) => bulkMiBPerSecond, 0),
+      column(way, ({ bulkCpuMs }) => bulkCpuMs, 2),
     ]),
   ]);
 }

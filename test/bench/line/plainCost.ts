@@ -9,10 +9,11 @@ export type PlainCost = {
   perSecond: number;
   cpuUs: number;
   bulkMiBPerSecond: number;
+  bulkCpuMs: number;
 };
 
-const calls = 400;
-const callsAtOnce = 2000;
+const calls = 300;
+const callsAtOnce = 1600;
 const bulkBytes = 64 << 20;
 
 export async function plainCost({ host, port }: { host: string; port: number }): Promise<PlainCost> {
@@ -42,13 +43,16 @@ export async function plainCost({ host, port }: { host: string; port: number }):
   const sixteenMs = await many(callsAtOnce, 16);
   const perSecond = (1000 * callsAtOnce) / (performance.now() - startedMs);
   const { user, system } = process.cpuUsage(cpu);
+  const bulkCpu = process.cpuUsage();
   const bulkMs = await call(`/?bytes=${bulkBytes}`);
+  const spent = process.cpuUsage(bulkCpu);
   agent.destroy();
   return {
     oneMs,
     sixteenMs,
     perSecond,
     cpuUs: (user + system) / callsAtOnce,
+    bulkCpuMs: (spent.user + spent.system) / 1000 / (bulkBytes / (1 << 20)),
     bulkMiBPerSecond: (1000 * bulkBytes) / (1 << 20) / bulkMs,
   };
 }
