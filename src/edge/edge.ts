@@ -1,16 +1,16 @@
 // The relay: one port, behind it the connectors' door, the enrolment door, and visitors who are passed on by the name
 // they ask for. It never holds a key of what it relays.
 import type { Clock, TimerHandle } from '../core/clock.ts';
-import { errorInfo, TunnelError, type ErrorCode } from '../core/errors.ts';
+import { errorInfo } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import type { Network } from '../core/network.ts';
 import { doorLabels, type Framing } from '../protocol/edge.ts';
 import { openEdgeLink } from '../wire/framings.ts';
-import { renewCertificate } from './certificates.ts';
 import type { Asns } from './asnBook.ts';
 import { ClaimRates } from './claimRates.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
+import { answerConnector } from './connectorRequests.ts';
 import type { EdgeAuthority } from './edgeAuthority.ts';
 import type { EdgeCluster } from './edgeCluster.ts';
 import { makeEdgeCounters } from './edgeCounters.ts';
@@ -56,16 +56,6 @@ export type RouteInfo = Pick<Route, 'hostname' | 'connector' | 'instance' | 'sin
   links: number;
   visitors: number;
 };
-
-const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'ROUTE_BUSY',
-  'ROUTE_DENIED',
-  'CERTIFICATE_INVALID',
-  'LIMIT',
-  'USAGE',
-  'CLOSED',
-  'TIMEOUT', // of a registry that cannot be reached
-]);
 
 export class Edge {
   readonly counters = makeEdgeCounters();
@@ -200,7 +190,7 @@ export class Edge {
       stopListening: () => this.#visitors.stopListening(),
       tell: (said: { reason: string; withinMs: number }) =>
         this.#links.all().forEach(({ session }) => session.control.notify('drain', said)),
-      busy: () => Math.max(0, this.#visitors.count - this.#links.all().length),
+      busy: () => this.#desk.figures().visitors,
     };
     return drain(edge, plan, this.#options);
   }
@@ -241,31 +231,20 @@ export class Edge {
   }
 
   #welcome({ socket, connector, expiresMs }: Admitted): void {
-    const { clock, log } = this.#options;
+    const { state, cluster, clock, log } = this.#options;
     const session = openEdgeLink(socket, { clock });
     const link: Link = { connector, session, expiresMs };
     this.#links.add(link);
     session.onClose(() => this.#registry.drop(link));
-    session.control.handle('route/claim', async (wanted) => {
-      const route = await this.#claim(link, wanted).catch((error: unknown) => {
-        throw this.#shareable(error, 'note the name');
-      });
-      const { hostname } = route;
-      this.#desk.judgeAgain(route);
-      log.info('route-served', `${hostname} is served by connector ${connector}`, { hostname, connector });
-      const nodes = this.#options.cluster?.nodes() ?? [];
-      return { hostname, port: this.#port, ...(nodes.length > 0 ? { nodes } : {}) };
-    });
-    session.control.handle('route/release', (wanted) => {
-      this.#registry.release(link, wanted);
-      return null;
-    });
-    session.control.handle('certificate/renew', async (wanted) => {
-      const renewed = await renewCertificate(this.#options.state, connector, wanted?.csr, clock).catch((error) => {
-        throw this.#shareable(error, 'make the certificate');
-      });
-      log.info('certificate-renewed', `connector ${connector} has a new certificate`, { connector });
-      return renewed;
+    answerConnector(link, {
+      state,
+      registry: this.#registry,
+      rates: this.#claimRates,
+      onServed: (route) => this.#desk.judgeAgain(route),
+      port: () => this.#port,
+      nodes: () => cluster?.nodes() ?? [],
+      clock,
+      log,
     });
     session.control.start();
   }
@@ -278,18 +257,6 @@ export class Edge {
     this.#options.log.warn('route-lost', `connector ${connector} lost ${hostname}`, { connector, hostname });
     const message = `whoever runs the edge took the name ${label} from this machine: choose another name, or ask them`;
     this.#links.lose(links, label, { code: 'ROUTE_DENIED', message, retryable: false });
-  }
-
-  async #claim(link: Link, wanted: unknown): Promise<Route> {
-    this.#claimRates.demand(link.connector);
-    return this.#registry.claim(link, wanted);
-  }
-
-  /** A refusal as it is; of a fault of the edge's own, which may name its files, the connector hears only that. */
-  #shareable(error: unknown, what: string): unknown {
-    if (error instanceof TunnelError && refusals.has(error.code)) return error;
-    this.#options.log.error('request-failed', `the edge could not ${what}: ${errorInfo(error).message}`);
-    return new TunnelError('INTERNAL', `the edge could not ${what}: its log says why`, { retryable: true });
   }
 
   #reviewLater(): void {

@@ -26,7 +26,7 @@ export type Drained = {
   stopListening(): Promise<void>;
   /** Lets every connector know. */
   tell(drain: { reason: string; withinMs: number }): void;
-  /** Connections that somebody still uses, links aside. */
+  /** Visitors that are inside. */
   busy(): number;
 };
 

@@ -58,11 +58,6 @@ export class Visitors {
     return (server.address() as AddressInfo).port;
   }
 
-  /** Connections that are open, connectors' included. */
-  get count(): number {
-    return this.#sockets.size;
-  }
-
   /** Nobody new comes in; who is here stays. Resolves at once: a server says that it is closed with its last connection. */
   async stopListening(): Promise<void> {
     for (const server of this.#servers) server.close();
