@@ -1,13 +1,14 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../../src/core/errors.ts';
 import { makeDialCheck, type DialCheck } from '../../../src/helper/dialCheck.ts';
+import type { ProxyFor } from '../../../src/tunnel/edgeDoor.ts';
 import { PolicyStore } from '../../../src/policy/policyStore.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
 import { MemoryFiles } from '../../support/memoryFiles.ts';
 
 const pin = `sha256/${'A'.repeat(43)}=`;
 
-async function checkOf(policy?: object): Promise<DialCheck> {
+async function checkOf(policy?: object, proxyFor?: ProxyFor): Promise<DialCheck> {
   const files = new MemoryFiles();
   if (policy) files.texts.set('/user', JSON.stringify({ version: 1, ...policy }));
   const store = new PolicyStore({
@@ -17,7 +18,7 @@ async function checkOf(policy?: object): Promise<DialCheck> {
   });
   onTestFinished(() => store.close());
   await store.load();
-  return makeDialCheck(store);
+  return makeDialCheck(store, proxyFor);
 }
 
 function refusal(attempt: () => void): TunnelError | undefined {
@@ -88,5 +89,44 @@ describe('servers', () => {
   it.each(['', 'nonsense', 'http://', '127.0.0.1:3000'])('at “%s” are refused with a sentence', async (url) => {
     const check = await checkOf();
     expect(['USAGE', 'UPSTREAM_DENIED']).toContain(refusal(() => check.mayRun(http(url)))?.code);
+  });
+});
+
+describe('a proxy on the way to an edge', () => {
+  const proxyFor: ProxyFor = ([name]) =>
+    name === 'connect.edge.example'
+      ? { host: 'proxy.corp', port: 3128, isTls: false, credentials: 'u:s3cret' }
+      : undefined;
+  const asked = { service: 'proxy', host: 'proxy.corp:3128' };
+
+  it('is demanded as a destination of its own, after the edge', async () => {
+    const closed = await checkOf({ destinations: [asked] }, proxyFor);
+    expect(refusal(() => closed.mayOpen(edge))?.data).toMatchObject({ entry: JSON.stringify(edge) });
+    const half = await checkOf({ destinations: [edge] }, proxyFor);
+    const error = refusal(() => half.mayOpen(edge));
+    expect(error).toMatchObject({ code: 'DESTINATION_DENIED', data: { entry: JSON.stringify(asked), mayAllow: true } });
+    expect(JSON.stringify([error?.message, error?.data])).not.toContain('s3cret');
+    expect(half.denied(edge)).toMatchObject({ entry: JSON.stringify(asked), mayAllow: true });
+    expect(refusal(() => half.mayDial(asked))?.code).toBe('DESTINATION_DENIED');
+    const open = await checkOf({ destinations: [edge, asked] }, proxyFor);
+    expect(refusal(() => open.mayOpen(edge))).toBeUndefined();
+    expect(refusal(() => open.mayDial(asked))).toBeUndefined();
+  });
+
+  it('does not concern what is dialled straight, nor this machine', async () => {
+    const check = await checkOf(
+      { destinations: [{ carrier: 'edge', host: '*:*' }, { carrier: 'embedded' }] },
+      proxyFor,
+    );
+    expect(refusal(() => check.mayOpen({ carrier: 'embedded' }))).toBeUndefined();
+    expect(refusal(() => check.mayOpen({ carrier: 'edge', host: 'other.example:443' }))).toBeUndefined();
+  });
+
+  it('whose setting cannot be read is told when it is used, and hides no list', async () => {
+    const check = await checkOf({ destinations: [edge] }, () => {
+      throw new TunnelError('CONFIG_INVALID', 'HTTPS_PROXY is no URL');
+    });
+    expect(check.denied(edge)).toBeUndefined();
+    expect(refusal(() => check.mayOpen(edge))?.code).toBe('CONFIG_INVALID');
   });
 });
