@@ -47,6 +47,7 @@ export function answerConnector(link: Link, options: ConnectorRequestsOptions): 
     const others = nodes();
     return { hostname, port: port(), ...(others.length > 0 ? { nodes: others } : {}) };
   });
+  session.control.handle('ping', () => null);
   session.control.handle('route/release', (wanted) => {
     registry.release(link, wanted);
     return null;

@@ -36,6 +36,15 @@ it('names the edge of a tunnel that goes out to one', () => {
   expect(children.find(({ label }) => label === 'edge.example.com')?.icon?.name).toBe('globe');
 });
 
+it('says how many links are up while some are missing, and always in the tooltip', () => {
+  const fewer = treeOf({ links: { up: 2, wanted: 4 } });
+  expect(fewer.description).toBe('connected · 2 of 4 links · 0/min');
+  const full = treeOf({ links: { up: 4, wanted: 4 } });
+  expect(full.description).toBe('connected · 0/min');
+  expect(full.tooltip).toContain('4 of 4 links');
+  expect(treeOf().tooltip).not.toContain('links');
+});
+
 it('shows whose addresses may connect, where that is limited', () => {
   const row = (allowFrom: string[]) => treeOf({ allowFrom }).children.find(({ id }) => id.endsWith(':let-in'));
   expect(row(['anthropic'])).toMatchObject({
