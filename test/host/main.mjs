@@ -1,6 +1,6 @@
 // The extension in a real VS Code: puts up the host, packages the extension, runs the suite inside the extension host
 // and the drives through its window, and says what each did. What is tested is what is shipped: the .vsix.
-// CLI: node test/host/main.mjs [part…]   (parts: suite, main-job, safety, recovery, edge, pairing, agents, discovery, preview; `electron` when named;
+// CLI: node test/host/main.mjs [part…]   (parts: suite, main-job, safety, recovery, edge, pairing, agents, discovery, preview, requests; `electron` when named;
 //      --host older; --keep-vsix to test the package of the last run)
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,6 +15,7 @@ import { mainJob } from '../vscode/mainJob.drive.mjs';
 import { pairing } from '../vscode/pairing.drive.mjs';
 import { preview } from '../vscode/preview.drive.mjs';
 import { recovery } from '../vscode/recovery.drive.mjs';
+import { requests } from '../vscode/requests.drive.mjs';
 import { safety } from '../vscode/safety.drive.mjs';
 import { asScript } from './asScript.mjs';
 import { parseHostName } from './hosts.mjs';
@@ -36,6 +37,7 @@ const parts = {
   agents: (host) => agents(vsix, host),
   discovery: (host) => discovery(vsix, host),
   preview: (host) => preview(vsix, host),
+  requests: (host) => requests(vsix, host),
 };
 /** Needs Microsoft's download server and a display. */
 const onDemand = { electron: inElectron };
