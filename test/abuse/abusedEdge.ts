@@ -47,7 +47,7 @@ export class AbusedEdge {
     this.#pid = pid;
     this.#identity = identity;
     this.#authority = authority;
-    onTestFinished(async () => void (await Promise.all(this.#open.map((open) => open.close()))));
+    onTestFinished(() => this.closeTunnels());
   }
 
   /** Serves back what it is sent; `/endless` ends never. */
@@ -67,6 +67,10 @@ export class AbusedEdge {
     );
     this.#open.push(open);
     return { hostname: open.hostname, port: this.port, ca: this.#authority.certificatePem };
+  }
+
+  async closeTunnels(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((open) => open.close()));
   }
 
   /** Of the edge's process, in bytes. */

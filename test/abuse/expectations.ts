@@ -44,10 +44,10 @@ export async function survivesSlowHttp(
     for (const mode of modes) {
       let said = '';
       const { visits, grownMib } = await edge.under(`slowhttptest ${mode} at ${hostname}`, target, async () => {
-        said = await slowHttp(hostname, edge.port, mode, connections, seconds);
+        said = await slowHttp({ hostname, port: edge.port }, mode, connections, seconds);
       });
       expect(said).toContain('Test ended');
-      expect(said).not.toContain('Connection refused');
+      expect(said).toMatch(/Hit test time limit|No open connections left/); // It was connected until then.
       expect(visits).toBeGreaterThan(0);
       expect(grownMib).toBeLessThan(maxGrowthMib);
     }

@@ -31,8 +31,13 @@ export async function printIdleCosts({ visitors, sessions }: { visitors: number;
   const full = await settled(edge);
   for (const socket of idle) socket.destroy();
 
+  const openSessions = async (): Promise<void> => {
+    for (let at = 0; at < sessions; at += 1) await edge.tunnel(`name-${at}`, 1);
+  };
+  await openSessions();
+  await edge.closeTunnels();
   const before = await settled(edge);
-  for (let at = 0; at < sessions; at += 1) await edge.tunnel(`name-${at}`, 1);
+  await openSessions();
   const after = await settled(edge);
   const visitorKib = (full - empty) / visitors / kibibyte;
   const sessionKib = (after - before) / sessions / kibibyte;

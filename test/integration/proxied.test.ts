@@ -1,20 +1,16 @@
 // Behind a load balancer: it says with a PROXY header whose a connection is, and nobody else may.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Serve } from '../../src/carriers/carrier.ts';
 import { parseNetwork } from '../../src/core/network.ts';
 import type { EdgeLimits } from '../../src/edge/edgeLimits.ts';
 import { callHttp1 } from '../support/agents.ts';
-import { debianPackages } from '../support/debianPackages.ts';
+import { haproxy } from '../support/haproxy.ts';
 import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
 import { proxyHeader } from '../support/proxyHeader.ts';
 import { aWorld, enrolled, openTunnel, type World } from '../support/relay.ts';
-import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { until } from '../support/until.ts';
 
 /** Where the balancer connects from. */
@@ -149,7 +145,8 @@ it('a header of anybody else is no TLS', async () => {
 it('haproxy in front tells whose each connection is, and its checks are answered', { timeout: 120_000 }, async () => {
   const here = await world();
   const { hostname } = await openTunnel(here, hello, { admission: { networks: ['127.0.0.5/32'] } });
-  const port = await haproxy(here.edge.port);
+  const check = 'send-proxy-v2 check check-send-proxy inter 100ms';
+  const port = await haproxy([`source ${balancer}`, `server edge 127.0.0.1:${here.edge.port} ${check}`]);
   const from = (address: string) => {
     const tls = { localAddress: address } as ConnectionOptions;
     return callHttp1({ hostname, port, ca: here.authority.certificatePem, tls });
@@ -159,46 +156,3 @@ it('haproxy in front tells whose each connection is, and its checks are answered
   expect(here.edge.counters.notAdmitted).toBe(1);
   await until(() => here.edge.counters.balancerChecks > 0);
 });
-
-/** In front of an edge; returns its port. */
-async function haproxy(edgePort: number): Promise<number> {
-  await debianPackages('haproxy');
-  const folder = await temporaryFolder();
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  const config = join(folder, 'haproxy.cfg');
-  await writeFile(
-    config,
-    `defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-frontend visitors
-  bind 127.0.0.1:${port}
-  default_backend edge
-backend edge
-  source ${balancer}
-  server edge 127.0.0.1:${edgePort} send-proxy-v2 check check-send-proxy inter 100ms
-`,
-  );
-  const child = spawn('haproxy', ['-db', '-f', config], {
-    stdio: 'ignore',
-    env: { PATH: `${process.env['PATH']}:/usr/sbin` },
-  });
-  onTestFinished(async () => {
-    child.kill();
-    if (child.exitCode === null) await once(child, 'exit');
-  });
-  await until(async () => {
-    const socket = connectTcp({ port, host: '127.0.0.1' });
-    const isUp = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-    socket.destroy();
-    return isUp;
-  }, 10_000);
-  return port;
-}
