@@ -3,6 +3,7 @@
 // server where there is no edge. Rounds are interleaved; what counts is the ratio of medians to direct.
 // A line that costs nothing shows what the framings themselves cost. `-- line [--rounds N] [--only plain|slow]`
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DelayLine, farAddress, isInNamespace, runInNamespace, type LineOptions } from './delayLine.ts';
 import { median, print, printTable, quantile, spread } from './figures.ts';
@@ -34,16 +35,20 @@ const tunnels = {
 } as const;
 
 async function main(): Promise<void> {
-  if (!isInNamespace()) {
-    process.exitCode = runInNamespace();
-    return;
-  }
   const { values } = parseArgs({
     options: { rounds: { type: 'string', default: '7' }, only: { type: 'string', default: 'plain,slow' } },
     allowPositionals: true,
   });
-  if (values.only.includes('plain')) await plain(Number(values.rounds));
+  const rounds = Number(values.rounds);
+  if (isInNamespace()) return slow(rounds);
+  if (values.only.includes('plain')) await plain(rounds);
   if (!values.only.includes('slow')) return;
+  const install = join(process.cwd(), 'test', 'host', 'debian.mjs');
+  execFileSync(process.execPath, [install, 'python3', 'iproute2'], { stdio: 'inherit' });
+  process.exitCode = runInNamespace();
+}
+
+async function slow(rounds: number): Promise<void> {
   for (const { name, line: options } of lines) {
     const line = await DelayLine.open(options);
     const world = await LinkWorld.open(tunnels, farAddress);
@@ -52,7 +57,7 @@ async function main(): Promise<void> {
         ? { port: world.directPort, host: farAddress }
         : { port: world.edgePort(way), host: '127.0.0.1' };
     const measured = new Map<Way, Beside[]>(ways.map((way) => [way, []]));
-    for (let round = -1; round < Number(values.rounds); round += 1) {
+    for (let round = -1; round < rounds; round += 1) {
       for (const way of ways) {
         const result = await beside(target(way));
         if (round >= 0) measured.get(way)?.push(result); // The first warms up.
@@ -65,7 +70,6 @@ async function main(): Promise<void> {
 }
 
 async function plain(rounds: number): Promise<void> {
-  execFileSync('ip', ['link', 'set', 'lo', 'up']);
   const world = await LinkWorld.open(tunnels, '127.0.0.1');
   const measured = new Map<Way, PlainCost[]>(ways.map((way) => [way, []]));
   for (let round = -1; round < rounds; round += 1) {
