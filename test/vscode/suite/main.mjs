@@ -1,7 +1,7 @@
 // Runs inside the real extension host, where `vscode` is VS Code's own: what no window needs to be driven for.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { commands, extensions, Uri, window, workspace } from 'vscode';
+import { commands, extensions, lm, Uri, window, workspace } from 'vscode';
 import { InHostSuite } from '../../host/inHostSuite.mjs';
 import { until } from '../../host/until.mjs';
 
@@ -51,6 +51,15 @@ suite.it('hands the helper neither the editor’s options nor a folder of the wo
   assert.ok(!environment.some((line) => line.startsWith('NODE_OPTIONS=')));
   const commandLine = readFileSync(`/proc/${helper}/cmdline`, 'utf8').split('\0');
   assert.equal(commandLine[0], process.execPath);
+});
+
+suite.it('lets an agent in the chat name a server, and nothing else', async () => {
+  const tool = lm.tools.find(({ name }) => name === 'mcp_tunnel_expose_server');
+  assert.deepEqual(tool?.inputSchema?.properties && Object.keys(tool.inputSchema.properties), ['server']);
+  assert.equal(tool?.inputSchema?.additionalProperties, false);
+  const input = { server: 'nobody', command: 'rm', destination: 'edge.evil.example' };
+  const { content } = await lm.invokeTool('mcp_tunnel_expose_server', { input, toolInvocationToken: undefined });
+  assert.match(JSON.stringify(content), /No server of this workspace has that name/);
 });
 
 suite.it('starts another helper when one is asked for, and ends the old one', async () => {
