@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFile, stat, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CertificateInfo } from '../../src/protocol/control.ts';
 import { caHost, startCaddy, startPebble, type AcmeServer } from '../support/acmeServers.ts';
 import { everything, root, runCommand, startCommand, type Line, type RunningCommand } from '../support/command.ts';
@@ -14,6 +14,10 @@ import { temporaryFolder } from '../support/temporaryFolder.ts';
 const domain = 'edge.test';
 const hostname = `mine.${domain}`;
 
+/** Four processes start in each test, on machines that have other things to do. */
+const patienceMs = 60_000;
+vi.setConfig({ testTimeout: 300_000 });
+
 type World = { network: PrivateNetwork; home: string };
 
 /** A network with an edge on 443, and a machine that is enrolled there. */
@@ -22,7 +26,7 @@ async function makeWorld(): Promise<World> {
   const { within } = network;
   const [data, home] = [await temporaryFolder(), await temporaryFolder()];
   const words = ['edge', 'run', '--domain', domain, '--listen', '127.0.0.1:443', '--data', data, '--json'];
-  const { pin } = await startCommand(words, { home: data, within }).line('ready');
+  const { pin } = await startCommand(words, { home: data, within }).line('ready', patienceMs);
   const minted = await runCommand(['edge', 'token', '--json', '--data', data], { home: data, within });
   await runCommand(['allow', 'add', 'edge', domain], { home });
   const enroll = ['enroll', domain, '--json', '--token-file', '-', '--pin', String(pin)];
@@ -76,7 +80,7 @@ describe('a certificate by ACME from Caddy', () => {
     const caddy = await startCaddy(world.network, await temporaryFolder());
     await allowed(world, caddy);
     const command = expose(world, acme(caddy));
-    const ready = await command.line('ready');
+    const ready = await command.line('ready', patienceMs);
     // Until it is there, the local CA's is shown, and that is said.
     expect(certificateOf(ready)).toMatchObject({
       kind: 'local',
@@ -84,7 +88,7 @@ describe('a certificate by ACME from Caddy', () => {
     });
     expect((await visit(world, ready, String(ready['caFile']))).first).toMatchObject({ status: 200 });
 
-    const issued = await command.line(shows('acme'));
+    const issued = await command.line(shows('acme'), patienceMs);
     expect(certificateOf(issued)).toMatchObject({ account: expect.stringContaining(`https://${caHost}:8443/`) });
     expect(certificateOf(issued)).not.toHaveProperty('warning');
     expect(issued).not.toHaveProperty('caFile');
@@ -99,7 +103,7 @@ describe('a certificate by ACME from Caddy', () => {
     await command.stop();
     await caddy.stop();
     const again = expose(world, acme(caddy));
-    const readyAgain = await again.line('ready');
+    const readyAgain = await again.line('ready', patienceMs);
     expect(certificateOf(readyAgain)).toMatchObject({ kind: 'acme' });
     expect((await visit(world, readyAgain, caddy.caFile)).first.fingerprint256).toBe(first.fingerprint256);
   });
@@ -111,12 +115,15 @@ describe('a certificate by ACME from Caddy', () => {
     await allowed(world, caddy);
     await caddy.stop();
     const command = expose(world, acme(caddy));
-    const ready = await command.line('ready');
-    const waiting = await command.line(warns(/ca\.test:8443 cannot be reached \(ECONNREFUSED\); tried again at 20/));
+    const ready = await command.line('ready', patienceMs);
+    const waiting = await command.line(
+      warns(/ca\.test:8443 cannot be reached \(ECONNREFUSED\); tried again at 20/),
+      patienceMs,
+    );
     expect(certificateOf(waiting).kind).toBe('local');
     expect((await visit(world, ready, String(ready['caFile']))).first).toMatchObject({ status: 200 });
     await startCaddy(world.network, folder);
-    expect(certificateOf(await command.line(shows('acme'), 60_000))).not.toHaveProperty('warning');
+    expect(certificateOf(await command.line(shows('acme'), patienceMs))).not.toHaveProperty('warning');
     expect((await visit(world, ready, caddy.caFile)).first).toMatchObject({ status: 200 });
   });
 
@@ -135,16 +142,18 @@ describe('a certificate by ACME from Caddy', () => {
 describe('a certificate by ACME from Pebble', () => {
   it('is renewed in time, again and again, and no connection hears of it', async () => {
     const world = await makeWorld();
-    const pebble = await startPebble(world.network, { lifetimeS: 36 });
+    const pebble = await startPebble(world.network, { lifetimeS: 60 });
     await allowed(world, pebble);
     const command = expose(world, [...acme(pebble), '--acme-agree-tos', '--acme-email', 'me@example.com']);
-    const ready = await command.line('ready');
+    const ready = await command.line('ready', patienceMs);
     const visitor = await visit(world, ready, String(ready['caFile']));
-    const first = certificateOf(await command.line(shows('acme'), 60_000));
+    const first = certificateOf(await command.line(shows('acme'), patienceMs));
     const isNext = (line: Line): boolean => shows('acme')(line) && certificateOf(line).expiresMs > first.expiresMs;
-    const second = certificateOf(await command.line(isNext, 60_000));
+    const second = certificateOf(await command.line(isNext, patienceMs));
     expect(second.expiresMs - first.expiresMs).toBeGreaterThanOrEqual(10_000);
-    expect(Date.now()).toBeLessThan(first.expiresMs);
+    // From the first one on there was never a moment without one.
+    const after = command.lines().slice(command.lines().findIndex(shows('acme')));
+    expect(after.filter(shows('local'))).toEqual([]);
     expect(await visitor.again()).toMatchObject({
       status: 200,
       reused: true,
@@ -158,10 +167,12 @@ describe('a certificate by ACME from Pebble', () => {
     const pebble = await startPebble(world.network, { lifetimeS: 3600 });
     await allowed(world, pebble);
     const command = expose(world, acme(pebble));
-    const asked = await command.line(warns(/terms of service \((data|https):/));
+    const asked = await command.line(warns(/terms of service \((data|https):/), patienceMs);
     expect(certificateOf(asked)).not.toHaveProperty('account');
     await command.stop();
-    expect(certificateOf(await expose(world, [...acme(pebble), '--acme-agree-tos']).line(shows('acme')))).toBeDefined();
+    expect(
+      certificateOf(await expose(world, [...acme(pebble), '--acme-agree-tos']).line(shows('acme'), patienceMs)),
+    ).toBeDefined();
   });
 
   it('fails with the authority’s words where it cannot find the tunnel, and a restart does not try sooner', async () => {
@@ -172,6 +183,7 @@ describe('a certificate by ACME from Pebble', () => {
     const command = expose(world, words);
     const failed = await command.line(
       warns(/: ca\.test:14000 looked at mine\.edge\.test and did not find this tunnel: Failed to connect/),
+      patienceMs,
     );
     expect(certificateOf(failed).kind).toBe('local');
     const before = await problemOf(world);
@@ -179,7 +191,7 @@ describe('a certificate by ACME from Pebble', () => {
     expect(before.notBeforeMs - Date.now()).toBeGreaterThan(13 * 60_000);
     await command.stop();
     const again = expose(world, words);
-    await again.line(warns(/did not find this tunnel/));
+    await again.line(warns(/did not find this tunnel/), patienceMs);
     expect(await problemOf(world)).toEqual(before);
   });
 });
@@ -209,7 +221,7 @@ describe('a certificate of one’s own', () => {
 
     await write(hostname, 1);
     const command = expose(world, words);
-    const ready = await command.line('ready');
+    const ready = await command.line('ready', patienceMs);
     expect(certificateOf(ready)).toMatchObject({ kind: 'own' });
     expect(ready).not.toHaveProperty('caFile');
     expect((await visit(world, ready, at('ca.pem'))).first).toMatchObject({ status: 200 });
