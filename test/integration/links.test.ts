@@ -158,11 +158,12 @@ describe.each(knownFramings)('a link that is cut (%s)', (framing) => {
         if (!allowed) throw new TunnelError('DESTINATION_DENIED', 'no entry for it');
       },
     });
+    await until(() => open.links?.up === 4);
     allowed = false;
     tap.cut();
     await until(() => open.state.kind === 'failed');
     expect(open.state).toMatchObject({ error: { code: 'DESTINATION_DENIED' } });
-    expect(tap.connections).toBe(1);
+    expect(tap.connections).toBe(4);
   });
 });
 
