@@ -99,6 +99,7 @@ describe('the door of nodes', () => {
     await link.close();
     expect(Buffer.concat(bytes)).toHaveLength(0);
     expect(b.edge.counters).toMatchObject({ noRoute: 1, handedOn: 0 });
+    expect(a.edge.counters.visitors).toBe(0); // It never heard of it.
     expect(await answeredAt(b, hostname)).toBe('one'); // A visitor of its own it does hand on.
   });
 });

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { callHttp1 } from '../support/agents.ts';
 import { until } from '../support/until.ts';
-import { answeredAt, at, echo, knows, machineAt, sha, tell, threeNodes, tunnelAt, type Node } from './world.ts';
+import { answeredAt, at, echo, knows, machineAt, sha, tell, threeNodes, tunnelAt } from './world.ts';
 
 describe('three nodes', () => {
   it('take a visitor at any of them, with its address and every byte of its bodies', async () => {
@@ -28,18 +28,15 @@ describe('three nodes', () => {
     expect(b.edge.counters.handedOn + a.edge.counters.notAdmitted).toBe(0);
   });
 
-  it('have the links of one tunnel spread over two, and its visitors outlive the end of one', async () => {
+  it('have the links of one tunnel spread over more than one, and its visitors outlive the end of one', async () => {
     const { a, b, c } = await threeNodes();
     const { hostname } = await tunnelAt(a, echo('one'), { links: 4 });
     const links = (): number => [a, b, c].reduce((sum, { edge }) => sum + (edge.routes()[0]?.links ?? 0), 0);
-    const serving = (): Node[] => [a, b, c].filter(({ edge }) => edge.routes().length > 0);
-    await until(() => serving().length === 2 && links() === 4);
-    const other = serving().find((node) => node !== a);
-    const third = [b, c].find((node) => node !== other) as Node;
-    await until(() => third.cluster.routes().length === 2);
+    await until(() => links() === 4 && b.edge.routes().length + c.edge.routes().length > 0);
+    await until(() => [b, c].every((node) => node.cluster.routes().length > 0));
     await a.close();
-    expect(await answeredAt(third, hostname)).toBe('one');
-    expect(await answeredAt(other as Node, hostname)).toBe('one');
+    expect(await answeredAt(b, hostname)).toBe('one');
+    expect(await answeredAt(c, hostname)).toBe('one');
   });
 });
 
