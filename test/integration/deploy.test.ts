@@ -112,7 +112,7 @@ describe('the texts of deployment', () => {
 
   it('have alerts that Prometheus takes, on metrics that there are', async () => {
     await debianPackages('prometheus');
-    const { stdout } = await run('promtool', ['check', 'rules', join(deploy, 'alerts.yaml')]);
+    const { stdout } = await run('/usr/bin/promtool', ['check', 'rules', join(deploy, 'alerts.yaml')]);
     expect(stdout).toContain('SUCCESS');
 
     const lag = new EventLoopLag();

@@ -6,7 +6,7 @@ import { debianPackages } from './debianPackages.ts';
 /** Everything that `promtool check metrics` has to say; empty when nothing is wrong. */
 export async function promtoolSays(page: string): Promise<string> {
   await debianPackages('prometheus');
-  const child = spawn('promtool', ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn('/usr/bin/promtool', ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] });
   child.stdin.end(page);
   const [out, err, code] = await Promise.all([
     text(child.stdout),
