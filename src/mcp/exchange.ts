@@ -5,14 +5,17 @@ import type { Era } from './message.ts';
 
 export type Direction = 'agent-to-server' | 'server-to-agent';
 
-export type ExchangeStatus =
-  | 'pending'
-  | 'ok'
-  | 'error' // a JSON-RPC error, or an HTTP status of 400 and above from the upstream
-  | 'tool-error' // a result with isError: true
-  | 'denied' // by authentication, policy or grant: the upstream never heard of it
-  | 'failed' // the upstream could not be reached or ended
-  | 'cancelled'; // the agent left or cancelled
+export const exchangeStatuses = [
+  'pending',
+  'ok',
+  'error', // a JSON-RPC error, or an HTTP status of 400 and above from the upstream
+  'tool-error', // a result with isError: true
+  'denied', // by authentication, policy or grant: the upstream never heard of it
+  'failed', // the upstream could not be reached or ended
+  'cancelled', // the agent left or cancelled
+] as const;
+
+export type ExchangeStatus = (typeof exchangeStatuses)[number];
 
 /** One line of the list: small, and always safe to show (no parameters, no secrets). */
 export type ExchangeRow = {
@@ -60,17 +63,20 @@ export function rowClass({ kind, stranger }: Pick<ExchangeRow, 'kind'> & { stran
   return stranger ? 'stranger' : 'call';
 }
 
-export type ExchangeFlag =
-  | 'filtered'
-  | 'redacted'
-  | 'truncated'
-  | 'late'
-  | 'keep-alive' // comments of ours stand between its events
-  | 'endpoint' // the message endpoint that an HTTP+SSE stream announces is the public one
-  | 'remapped' // the server knows the session, or its calls, by other ids than the agent does
-  | 'synthesised' // a message of ours stands in it: a list_changed after a return, an error where a stream broke off
-  | 'translated' // agent and server speak different eras; the detail holds both forms
-  | 'metadata'; // URLs in OAuth metadata name the public address
+export const exchangeFlags = [
+  'filtered',
+  'redacted',
+  'truncated',
+  'late',
+  'keep-alive', // comments of ours stand between its events
+  'endpoint', // the message endpoint that an HTTP+SSE stream announces is the public one
+  'remapped', // the server knows the session, or its calls, by other ids than the agent does
+  'synthesised', // a message of ours stands in it: a list_changed after a return, an error where a stream broke off
+  'translated', // agent and server speak different eras; the detail holds both forms
+  'metadata', // URLs in OAuth metadata name the public address
+] as const;
+
+export type ExchangeFlag = (typeof exchangeFlags)[number];
 
 /** Header names and values as they arrived, secrets replaced by `[redacted]`. */
 export type HeaderList = [name: string, value: string][];
