@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { DelayLine, farAddress, isInNamespace, runInNamespace, type LineOptions } from './delayLine.ts';
 import { median, print, printTable, quantile, spread } from './figures.ts';
 import { beside, type Beside } from './line/callBeside.ts';
+import { freshConnection } from './line/freshConnection.ts';
 import { plainCost, type PlainCost } from './line/plainCost.ts';
 import { LinkWorld } from './line/linkWorld.ts';
 
@@ -57,15 +58,20 @@ async function slow(rounds: number): Promise<void> {
         ? { port: world.directPort, host: farAddress }
         : { port: world.edgePort(way), host: '127.0.0.1' };
     const measured = new Map<Way, Beside[]>(ways.map((way) => [way, []]));
+    const freshMs = new Map<Way, number[]>(ways.map((way) => [way, []]));
     for (let round = -1; round < rounds; round += 1) {
       for (const way of ways) {
+        const fresh = await freshConnection(target(way));
         const result = await beside(target(way));
-        if (round >= 0) measured.get(way)?.push(result); // The first warms up.
+        if (round < 0) continue; // The first warms up.
+        freshMs.get(way)?.push(fresh);
+        measured.get(way)?.push(result);
       }
     }
     await world.close();
     await line.close();
     printLine(name, measured);
+    printFresh(name, freshMs);
   }
 }
 
@@ -122,6 +128,18 @@ function printLine(name: string, measured: Map<Way, Beside[]>): void {
       ).toFixed(1),
       spread(rates(way), 1),
     ]),
+  ]);
+}
+
+function printFresh(name: string, freshMs: Map<Way, number[]>): void {
+  const direct = freshMs.get('direct')!;
+  print(`${name}: fresh connection to first answer`);
+  printTable([
+    ['', 'p50 ms (quartiles of rounds)', 'of direct'],
+    ...ways.map((way) => {
+      const own = freshMs.get(way)!;
+      return [way, spread(own, 1), (median(own) / median(direct)).toFixed(2)];
+    }),
   ]);
 }
 
