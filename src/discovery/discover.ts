@@ -2,6 +2,7 @@
 // workspace, and those that are developed in the folders. Reads only; nothing found is run.
 import { resolve, sep } from 'node:path';
 import type { DiscoveredServer, DiscoveryProblem, ServerList, ServerTransport } from '../core/server.ts';
+import { CommittedFiles } from './git/committedFiles.ts';
 import { formats, type ConfigFormat } from './formats.ts';
 import { filesAt, homeOf, userFolder, type Platform } from './places.ts';
 import { findProjects } from './projects/findProjects.ts';
@@ -24,6 +25,14 @@ export type InputAnswers = (file: string) => ReadonlyMap<string, string>;
 
 const noAnswers: InputAnswers = () => new Map();
 
+/** What every file is read with. */
+type Around = {
+  env: Record<string, string | undefined>;
+  home: string;
+  answers: InputAnswers;
+  committed: CommittedFiles;
+};
+
 /** Never rejects: what cannot be read is in `problems`, and the other files are still read. */
 export async function discover(
   folders: readonly string[],
@@ -34,8 +43,9 @@ export async function discover(
 ): Promise<ServerList> {
   const roots = rootsOf(folders);
   const candidates = await candidatesIn(roots, { env, home, platform });
+  const committed = new CommittedFiles();
   const [lists, projects] = await Promise.all([
-    Promise.all(candidates.map((candidate) => serversOf(candidate, roots, env, home, answers))),
+    Promise.all(candidates.map((candidate) => serversOf(candidate, roots, { env, home, answers, committed }))),
     // The home folder as a workspace is no project.
     Promise.all(roots.filter((root) => !isInside(home, root)).map((root) => findProjects(root))),
   ]);
@@ -87,9 +97,7 @@ async function filesOf(
 async function serversOf(
   { file, format, scope, folder }: Candidate,
   folders: readonly string[],
-  env: Record<string, string | undefined>,
-  home: string,
-  answers: InputAnswers,
+  { env, home, answers, committed }: Around,
 ): Promise<ServerList> {
   const content = await readTextFile(file);
   if (content.kind === 'absent') return { servers: [], problems: [] };
@@ -99,7 +107,9 @@ async function serversOf(
   const values = { file, folder, folders, home, env, pathSeparator: sep, inputs, answers: answers(file) };
   const source = { format: format.format, scope, file };
   return {
-    servers: await Promise.all(entries.map((entry) => resolveEntry(entry, source, format.variables, values))),
+    servers: await Promise.all(
+      entries.map((entry) => resolveEntry(entry, source, format.variables, values, committed)),
+    ),
     problems: faults.map((fault) => ({ file, ...fault })),
   };
 }

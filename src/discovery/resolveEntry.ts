@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import type { ServerEntry } from './configText.ts';
 import { parseEnvFile } from './envFile.ts';
-import { isCommitted } from './git/isCommitted.ts';
+import type { CommittedFiles } from './git/committedFiles.ts';
 import type { DiscoveredServer, ServerInput, ServerSource, ServerTransport } from '../core/server.ts';
 import { readTextFile } from './textFile.ts';
 import { writtenSecrets } from './writtenSecrets.ts';
@@ -15,6 +15,7 @@ export async function resolveEntry(
   source: ServerSource & { file: string },
   variables: VariableFamily,
   values: VariableValues,
+  committed: CommittedFiles,
 ): Promise<DiscoveredServer> {
   const problems = [...entry.problems];
   const needs = new Map<string, ServerInput>();
@@ -37,7 +38,7 @@ export async function resolveEntry(
     transport,
   };
   if (answered) server.answered = true;
-  if (where.length > 0) server.secrets = { where, committed: (await isCommitted(source.file)) === true };
+  if (where.length > 0) server.secrets = { where, committed: (await committed.has(source.file)) === true };
   if (problems.length === 0 && needs.size > 0) server.needs = [...needs.values()];
   const unanswered = Array.from(needs.values(), ({ id, description }) => {
     return `needs input “${id}”${description ? ` (${description})` : ''}`;

@@ -61,7 +61,8 @@ export function resolveVariables(text: string, family: VariableFamily, values: V
     if (resolved.length > maxResolvedLength) break;
   }
   resolved += text.slice(from);
-  if (resolved.length <= maxResolvedLength) return { text: resolved, problems, ...(needs.length > 0 ? { needs } : {}), ...(answered ? { answered } : {}) };
+  if (resolved.length <= maxResolvedLength)
+    return { text: resolved, problems, ...(needs.length > 0 ? { needs } : {}), ...(answered ? { answered } : {}) };
   return {
     text: '',
     problems: [`a value is longer than ${maxResolvedLength / 1024} KiB once its variables are filled in`],

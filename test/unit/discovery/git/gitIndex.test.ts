@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { trackedIn } from '../../../../src/discovery/git/gitIndex.ts';
-import { isCommitted } from '../../../../src/discovery/git/isCommitted.ts';
+import { CommittedFiles } from '../../../../src/discovery/git/committedFiles.ts';
 import { temporaryFolder } from '../../../support/temporaryFolder.ts';
 
 const files = ['.vscode/mcp.json', '.vscode/mcp.json.bak', 'a/b/c.txt', 'a/b/c.txt2', 'ä ö/ü.json', 'z'];
+
+const isCommitted = (file: string): Promise<boolean | undefined> => new CommittedFiles().has(file);
 
 describe('what git keeps', () => {
   it.each([
@@ -48,6 +50,45 @@ describe('what git keeps', () => {
     git(main, 'worktree', 'add', '-q', join(folder, 'tree'));
     expect(await isCommitted(join(folder, 'tree/mcp.json'))).toBe(true);
     expect(await isCommitted(join(folder, 'elsewhere.json'))).toBeUndefined();
+  });
+
+  it('is not read from an index that makes each path out of a long one before it', () => {
+    const entries = 20_000;
+    const header = Buffer.alloc(12);
+    header.write('DIRC', 'latin1');
+    header.writeUInt32BE(4, 4);
+    header.writeUInt32BE(entries, 8);
+    const first = Buffer.concat([Buffer.alloc(63), Buffer.alloc(60_000, 'a'), Buffer.alloc(1)]);
+    const index = Buffer.concat([header, first, Buffer.alloc((entries - 1) * 64)]);
+    expect(trackedIn(index, new Set(['a']), 20)).toBeUndefined();
+  });
+
+  it('is not told of a repository whose files are pipes or never end, and nobody waits for them', async () => {
+    const folder = await temporaryFolder();
+    await put(folder, 'mcp.json');
+    git(folder, 'init', '-q');
+    git(folder, 'add', '.');
+    await rename(join(folder, '.git/index'), join(folder, '.git/real'));
+    execFileSync('mkfifo', [join(folder, '.git/index')]);
+    expect(await isCommitted(join(folder, 'mcp.json'))).toBeUndefined();
+    await rename(join(folder, '.git/real'), join(folder, '.git/index'));
+    await rm(join(folder, '.git/config'));
+    await symlink('/dev/zero', join(folder, '.git/config'));
+    expect(await isCommitted(join(folder, 'mcp.json'))).toBe(true);
+  });
+
+  it('is asked of one index at a time, which is read once', async () => {
+    const folder = await temporaryFolder();
+    git(folder, 'init', '-q');
+    for (const file of files) await put(folder, file);
+    git(folder, 'add', '.');
+    const committed = new CommittedFiles();
+    const first = committed.has(join(folder, 'z'));
+    expect(committed.has(join(folder, 'z'))).toBe(first);
+    expect(await first).toBe(true);
+    await rm(join(folder, '.git/index'));
+    expect(await committed.has(join(folder, 'a/b/c.txt'))).toBe(true);
+    expect(await committed.has(join(folder, 'a/b/c'))).toBe(false);
   });
 
   it('never throws, whatever the bytes, and gives only names that were asked for', () => {
