@@ -25,7 +25,7 @@ import { VisitorDesk } from './visitorDesk.ts';
 import { Visitors, type Visitor } from './visitors.ts';
 
 /** How often certificates of live links are looked at again, and the names in use are noted. */
-export const reviewMs = 15_000;
+const usualReviewMs = 15_000;
 
 export type EdgeOptions = {
   /** An `EdgeState`, or what an embedded edge has instead. */
@@ -49,6 +49,8 @@ export type EdgeOptions = {
   framings?: readonly Framing[];
   /** The other nodes, where it is one of several. */
   cluster?: EdgeCluster;
+  /** The usual is {@link usualReviewMs}. */
+  reviewMs?: number;
 };
 
 /** `visitors` are those that are inside now. */
@@ -260,7 +262,7 @@ export class Edge {
   }
 
   #reviewLater(): void {
-    const { clock, state, log } = this.#options;
+    const { clock, state, log, reviewMs = usualReviewMs } = this.#options;
     this.#review = clock.after(reviewMs, () => {
       const now = clock.now();
       const links = this.#links.all();
