@@ -9,6 +9,8 @@ import type { EdgeLog } from './edgeLog.ts';
 export type Link = {
   connector: string;
   session: EdgeLink;
+  /** As its connector calls it; once it has claimed a name. */
+  id?: string;
   /** Of the certificate it showed; it lives on where the connector was given a newer one since. */
   expiresMs: number;
 };

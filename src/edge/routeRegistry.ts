@@ -80,10 +80,12 @@ export class RouteRegistry {
     const present = this.#routes.get(hostname);
     checkTakeover(present, link, claim);
     const route = present?.run === claim.run ? present : this.#make(hostname, link, claim, present);
+    for (const gone of route.links) if (gone !== link && isGone(gone, claim)) this.#end(route, gone);
     if (!route.links.has(link) && route.links.size >= limits.maxLinksPerRoute) {
       throw new TunnelError('LIMIT', `a name is served by at most ${limits.maxLinksPerRoute} links`);
     }
     if (present && present !== route) giveUp(present, link);
+    if (claim.link !== undefined) link.id = claim.link;
     route.links.add(link);
     route.admission = claim.admission;
     this.#routes.set(hostname, route);
@@ -122,6 +124,12 @@ export class RouteRegistry {
     for (const route of this.list()) this.#leave(route, link);
   }
 
+  /** Its connector has lost it: new visitors would wait on it in vain until its pings are missed. */
+  #end(route: Route, gone: Link): void {
+    route.links.delete(gone);
+    void gone.session.close();
+  }
+
   #leave(route: Route, link: Link): void {
     route.links.delete(link);
     if (route.links.size === 0 && this.#routes.get(route.hostname) === route) this.#remove(route);
@@ -150,6 +158,8 @@ export class RouteRegistry {
     return { hostname, label, connector, instance, run, overtaken, links: new Set(), admission, sinceMs, fresh };
   }
 }
+
+const isGone = ({ id }: Link, { gone = [] }: RouteClaim): boolean => id !== undefined && gone.includes(id);
 
 const overtakenBy = 'a newer run of the same tunnel took the name over';
 

@@ -30,6 +30,9 @@ export type RouteClaim = {
   instance: string;
   /** The process's own id: links of one run share the name, a new run replaces what is left of the one before. */
   run: string;
+  /** This link's own id among those of the run; `gone`: links that the machine has lost, the edge may not know it yet. */
+  link?: string;
+  gone?: string[];
   /** Who may come in at all; absent lets everybody. Links of a run agree, or the newest claim stands. */
   admission?: Admission;
 };

@@ -26,6 +26,8 @@ export const replaceMs = 500;
 export const steadyMs = 10_000;
 /** How soon a link must give a sign of life when the network has changed, or the machine has slept. */
 export const probeMs = 3000;
+/** Lost links that are told of. */
+const maxGone = 16;
 /** How long a name that another tunnel of this machine holds is asked for again after a loss. */
 export const busyPatienceMs = 60_000;
 
@@ -85,6 +87,8 @@ export class Connector {
   #state: ConnectorState = { kind: 'connecting', attempt: 1 };
   /** Links of one run share the name; a new run takes it from what the edge still holds for links that are dead. */
   #run = randomUUID() as string;
+  /** Links of this run that were lost, the newest last: the edge is told, in case it has not noticed. */
+  #gone: string[] = [];
   #admission: Admission | undefined;
   #running: Promise<void> = Promise.resolve();
   #dialling: AbortController | undefined;
@@ -186,6 +190,7 @@ export class Connector {
     this.#suspectedMs = -Infinity;
     this.#become({ kind: 'connecting', attempt });
     this.#run = randomUUID();
+    this.#gone = [];
     const place = this.#places.next([]);
     const failure = await this.#try(place);
     if (failure === undefined) return;
@@ -244,7 +249,8 @@ export class Connector {
 
   #claim(): RouteClaim {
     const { label, instance } = this.#options;
-    return { label, instance, run: this.#run, ...(this.#admission ? { admission: this.#admission } : {}) };
+    const gone = this.#gone.length === 0 ? {} : { gone: [...this.#gone] };
+    return { label, instance, run: this.#run, ...gone, ...(this.#admission ? { admission: this.#admission } : {}) };
   }
 
   /** What the edge refused. A link that was lost meanwhile comes back with the newest claim by itself. */
@@ -278,6 +284,7 @@ export class Connector {
   #lose(link: Link, reason: TunnelError): void {
     const wasUp = this.#up.delete(link);
     this.#leaving.delete(link);
+    this.#gone = [...this.#gone, link.id].slice(-maxGone);
     const hasLasted = this.#options.clock.now() - link.sinceMs >= steadyMs;
     if (wasUp) this.#isFlapping = !hasLasted;
     if (this.#isOver) return;

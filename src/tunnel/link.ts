@@ -1,5 +1,6 @@
 // One link to an edge, from the dial to its end: TLS, the control conversation, the claim of the tunnel's name. It does
 // not come back by itself; the connector, which holds several, opens another in its place.
+import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
@@ -26,6 +27,8 @@ export type LinkOptions = {
 export type Drain = { withinMs: number };
 
 export class Link {
+  /** As the edge knows it among the links of its run. */
+  readonly id = randomUUID();
   readonly sinceMs: number;
   readonly #options: LinkOptions;
   readonly #socket: TLSSocket;
@@ -98,7 +101,7 @@ export class Link {
   /** Says anew who may come in. Throws a refusal of the edge's; the link stays. */
   async claimAgain(claim: RouteClaim): Promise<void> {
     try {
-      this.#claimed = (await this.#control?.request('route/claim', claim)) ?? this.#claimed;
+      this.#claimed = (await this.#control?.request('route/claim', { ...claim, link: this.id })) ?? this.#claimed;
     } catch (error) {
       throw edgeRefusal(error);
     }
@@ -182,7 +185,7 @@ export class Link {
     });
     control.start();
     try {
-      this.#claimed = await control.request('route/claim', claim);
+      this.#claimed = await control.request('route/claim', { ...claim, link: this.id });
     } catch (error) {
       throw edgeRefusal(error);
     }

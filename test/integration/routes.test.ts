@@ -75,6 +75,23 @@ describe('a name that is taken', () => {
     expect(here.edge.routes()).toHaveLength(1);
   });
 
+  it('is served by living links alone when one was lost and only its machine has noticed', async () => {
+    const here = await world();
+    const tap = await Tap.to(here.edge.port);
+    onTestFinished(() => tap.close());
+    const identity = await enrolled(here.state, here.edge.port);
+    const place = { ...identity, port: tap.port };
+    const tunnel = await openTunnel(here, says('here'), { identity: place, random: () => 0.01 });
+    await until(() => tunnel.links?.up === 4);
+    tap.forsakeOne();
+    await until(() => tunnel.links?.up === 3);
+    expect(here.edge.routes()[0]?.links).toBe(4);
+    await until(() => tunnel.links?.up === 4);
+    expect(here.edge.routes()[0]?.links).toBe(4);
+    const answers = await Promise.all(Array.from({ length: 16 }, () => ask(here, tunnel.hostname)));
+    expect(new Set(answers)).toEqual(new Set(['here']));
+  });
+
   it('is nobody’s twice: of many that claim it at once one gets it', async () => {
     const here = await world();
     const identities = await Promise.all(Array.from({ length: 6 }, () => enrolled(here.state, here.edge.port)));

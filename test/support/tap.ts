@@ -44,6 +44,13 @@ export class Tap {
     return oldest !== undefined;
   }
 
+  /** Resets the near side of the connection that stands longest; the far side never hears of it. */
+  forsakeOne(): void {
+    const [near, far] = [...this.#pairs][0] ?? [];
+    far?.unpipe();
+    near?.unpipe().removeAllListeners('close').resetAndDestroy();
+  }
+
   /** Nothing passes any more, and nobody is told. */
   silence(): void {
     this.#silent = true;

@@ -140,6 +140,8 @@ describe('four links', () => {
     await wait(() => connector.links.up === 4);
     expect((dials.at(-1)?.atMs ?? 0) - lostMs).toBeLessThanOrEqual(furtherBaseMs);
     expect(states).toEqual([]);
+    expect(new Set(ends.map(({ claim }) => claim?.link)).size).toBe(5);
+    expect(ends.map(({ claim }) => claim?.gone)).toEqual([...Array(4).fill(undefined), [ends[1]?.claim?.link]]);
     expect(new Set(ends.map(({ claim }) => claim?.run)).size).toBe(1);
   });
 
