@@ -45,8 +45,7 @@ export class AddressCaps {
       this.#rates.get(key) ??
       new FreshVisitors({
         clock,
-        perSecond: limits.handshakesPerSecondPerAddress,
-        burst: limits.handshakeBurstPerAddress,
+        rate: () => ({ perSecond: limits.handshakesPerSecondPerAddress, burst: limits.handshakeBurstPerAddress }),
       });
     this.#rates.delete(key);
     this.#rates.set(key, rate);

@@ -25,8 +25,8 @@ export class ClaimRates {
   /** Throws `LIMIT` where the connector has claimed too much just now. */
   demand(connector: string): void {
     const { limits, clock, onRefused } = this.#options;
-    const { claimsPerSecondPerConnector: perSecond, claimBurstPerConnector: burst } = limits;
-    const rate = this.#rates.get(connector) ?? new FreshVisitors({ clock, perSecond, burst });
+    const current = () => ({ perSecond: limits.claimsPerSecondPerConnector, burst: limits.claimBurstPerConnector });
+    const rate = this.#rates.get(connector) ?? new FreshVisitors({ clock, rate: current });
     this.#rates.delete(connector);
     this.#rates.set(connector, rate);
     if (this.#rates.size > maxKnownConnectors) this.#rates.delete(this.#rates.keys().next().value ?? connector);

@@ -2,7 +2,11 @@
 // refills evenly, so that a page of parallel calls passes and a flood does not.
 import type { Clock } from '../core/clock.ts';
 
-export type FreshVisitorsOptions = { clock: Clock; readonly perSecond: number; readonly burst: number };
+export type FreshVisitorsOptions = {
+  clock: Clock;
+  /** Asked each time: settings are read anew while one bucket lives for months. */
+  rate: () => { perSecond: number; burst: number };
+};
 
 export class FreshVisitors {
   readonly #options: FreshVisitorsOptions;
@@ -11,13 +15,14 @@ export class FreshVisitors {
 
   constructor(options: FreshVisitorsOptions) {
     this.#options = options;
-    this.#tokens = options.burst;
+    this.#tokens = options.rate().burst;
     this.#filledMs = options.clock.now();
   }
 
   /** Whether one more may come now. */
   take(): boolean {
-    const { clock, perSecond, burst } = this.#options;
+    const { clock, rate } = this.#options;
+    const { perSecond, burst } = rate();
     const now = clock.now();
     const passedMs = Math.max(0, now - this.#filledMs); // A clock that was set back refills nothing.
     this.#tokens = Math.min(burst, this.#tokens + (passedMs * perSecond) / 1000);

@@ -144,16 +144,8 @@ export class RouteRegistry {
     const { label, instance, run, admission } = claim;
     const overtaken = present ? [...present.overtaken, present.run].slice(-maxOvertaken) : [];
     const { limits, clock } = this.#options;
-    // Read anew each time: a name may be served for months.
-    const fresh = new FreshVisitors({
-      clock,
-      get perSecond() {
-        return limits.visitorsPerSecond;
-      },
-      get burst() {
-        return limits.visitorBurst;
-      },
-    });
+    const rate = () => ({ perSecond: limits.visitorsPerSecond, burst: limits.visitorBurst });
+    const fresh = new FreshVisitors({ clock, rate });
     const sinceMs = clock.now();
     return { hostname, label, connector, instance, run, overtaken, links: new Set(), admission, sinceMs, fresh };
   }

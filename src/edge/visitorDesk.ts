@@ -86,8 +86,8 @@ export class VisitorDesk {
   #maySeeProof(route: Route | FarRoute): boolean {
     if (!route.admission?.challenges) return false;
     const { clock, limits } = this.#options;
-    const { challengesPerSecond: perSecond, challengeBurst: burst } = limits;
-    const rate = this.#challenges.get(route) ?? new FreshVisitors({ clock, perSecond, burst });
+    const current = () => ({ perSecond: limits.challengesPerSecond, burst: limits.challengeBurst });
+    const rate = this.#challenges.get(route) ?? new FreshVisitors({ clock, rate: current });
     this.#challenges.set(route, rate);
     return rate.take();
   }

@@ -94,7 +94,8 @@ export class FarRoutes implements Elsewhere {
     if (known) return known;
     const [oldest] = this.#rates.keys();
     if (this.#rates.size >= maxRates && oldest !== undefined) this.#rates.delete(oldest);
-    const rate = new FreshVisitors({ clock, perSecond: limits.visitorsPerSecond, burst: limits.visitorBurst });
+    const current = () => ({ perSecond: limits.visitorsPerSecond, burst: limits.visitorBurst });
+    const rate = new FreshVisitors({ clock, rate: current });
     this.#rates.set(label, rate);
     return rate;
   }

@@ -5,10 +5,18 @@ import { FakeClock } from '../../support/fakeClock.ts';
 function world(maxConnectionsPerAddress: number, handshakeBurstPerAddress: number, handshakesPerSecondPerAddress = 1) {
   const clock = new FakeClock();
   const limits = { maxConnectionsPerAddress, handshakeBurstPerAddress, handshakesPerSecondPerAddress };
-  return { clock, caps: new AddressCaps({ limits, clock }) };
+  return { clock, limits, caps: new AddressCaps({ limits, clock }) };
 }
 
 describe('one address', () => {
+  it('has the rate that stands in the settings now, also where it was seen before', () => {
+    const { caps, clock, limits } = world(100, 2);
+    expect([1, 2, 3].map(() => caps.enter('192.0.2.7'))).toEqual(['entered', 'entered', 'too-fast']);
+    Object.assign(limits, { handshakesPerSecondPerAddress: 50, handshakeBurstPerAddress: 50 });
+    clock.advance(1000);
+    expect(Array.from({ length: 50 }, () => caps.enter('192.0.2.7'))).not.toContain('too-fast');
+  });
+
   it('may have so many connections at a time, and one more when one has left', () => {
     const { caps } = world(2, 100);
     expect([1, 2, 3].map(() => caps.enter('192.0.2.7'))).toEqual(['entered', 'entered', 'too-many']);

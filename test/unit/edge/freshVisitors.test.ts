@@ -8,7 +8,7 @@ const taken = (bucket: FreshVisitors, tries: number): number =>
 describe('new visitors of a route', () => {
   it('may come in a burst, then only as fast as the rate', () => {
     const clock = new FakeClock();
-    const bucket = new FreshVisitors({ clock, perSecond: 10, burst: 5 });
+    const bucket = new FreshVisitors({ clock, rate: () => ({ perSecond: 10, burst: 5 }) });
     expect(taken(bucket, 20)).toBe(5);
     clock.advance(100);
     expect(taken(bucket, 20)).toBe(1);
@@ -20,7 +20,7 @@ describe('new visitors of a route', () => {
 
   it('have no more than the burst after any rest', () => {
     const clock = new FakeClock();
-    const bucket = new FreshVisitors({ clock, perSecond: 10, burst: 5 });
+    const bucket = new FreshVisitors({ clock, rate: () => ({ perSecond: 10, burst: 5 }) });
     clock.advance(86_400_000);
     expect(taken(bucket, 20)).toBe(5);
   });
@@ -29,8 +29,7 @@ describe('new visitors of a route', () => {
     let now = 1_000_000;
     const bucket = new FreshVisitors({
       clock: { now: () => now, after: () => ({ cancel() {} }) },
-      perSecond: 10,
-      burst: 2,
+      rate: () => ({ perSecond: 10, burst: 2 }),
     });
     expect(taken(bucket, 5)).toBe(2);
     now -= 500_000;
