@@ -1,6 +1,7 @@
 // A server whose file leaves something to its user: asked on the terminal, answered to the helper for this run. Where
 // nobody can be asked, the environment may hold the answers; never an argument, which every program can read.
 import { TunnelError } from '../core/errors.ts';
+import { isSecretAnswer } from '../core/secretAnswer.ts';
 import type { DiscoveredServer, ServerInput } from '../core/server.ts';
 import type { InputAnswer } from '../protocol/control.ts';
 import type { CommandContext } from './command.ts';
@@ -20,7 +21,9 @@ export async function answerInputs(
   const { env } = context;
   const given = needs.flatMap((input): InputAnswer[] => {
     const value = env[inputVariable(input.id)];
-    return value === undefined ? [] : [{ id: input.id, value, ...(input.password ? { password: true } : {}) }];
+    return value === undefined
+      ? []
+      : [{ id: input.id, value, ...(isSecretAnswer(input, value) ? { password: true } : {}) }];
   });
   const open = needs.filter(({ id }) => !given.some((answer) => answer.id === id));
   const asked = open.length === 0 ? [] : await ask(context, name, open);

@@ -2,6 +2,7 @@
 // first server asks.
 import type { Readable, Writable } from 'node:stream';
 import { isCancel, password, select, text } from '@clack/prompts';
+import { isSecretAnswer } from '../core/secretAnswer.ts';
 import type { ServerInput } from '../core/server.ts';
 import type { InputAnswer } from '../protocol/control.ts';
 import { plainLine } from './plainText.ts';
@@ -14,7 +15,7 @@ export async function askInputs(inputs: readonly ServerInput[], asking: Asking):
   for (const input of inputs) {
     const value = await askInput(input, asking);
     if (value === undefined) return undefined;
-    answers.push({ id: input.id, value, ...(input.password ? { password: true } : {}) });
+    answers.push({ id: input.id, value, ...(isSecretAnswer(input, value) ? { password: true } : {}) });
   }
   return answers;
 }

@@ -2,6 +2,7 @@
 // for once.
 import { window, type QuickPickItem } from 'vscode';
 import { printable } from '../core/printable.ts';
+import { isSecretAnswer } from '../core/secretAnswer.ts';
 import type { DiscoveredServer, ServerInput } from '../core/server.ts';
 import type { InputAnswer } from '../protocol/control.ts';
 import type { App } from './app.ts';
@@ -18,7 +19,7 @@ export async function withInputs(app: App, server: DiscoveredServer): Promise<Di
     const title = t('“{0}” asks ({1} of {2})', printable(server.name), index + 1, needs.length);
     const value = await ask(input, title);
     if (value === undefined) return undefined;
-    answers.push({ id: input.id, value, ...(input.password ? { password: true } : {}) });
+    answers.push({ id: input.id, value, ...(isSecretAnswer(input, value) ? { password: true } : {}) });
   }
   await app.inputs.keep(server, answers);
   await app.servers.refresh();

@@ -38,7 +38,8 @@ export class Admission {
   async admit(server: ResolvedServer, consent: string | undefined): Promise<Agreed> {
     const { servers, policy, notes, hide } = this.#options;
     await this.knowFolders(server.folders ?? []);
-    await notes.demand('upstream', () => makeDialCheck(policy).mayRun(server.transport));
+    const dial = makeDialCheck(policy, { secrets: () => servers.secretAnswers() });
+    await notes.demand('upstream', () => dial.mayRun(server.transport));
     const agreed = await servers.requireConsent(server, consent);
     if (agreed.agreedNow) await notes.consent(server.name, agreed.agreedNow.hash);
     for (const secret of [...declaredSecrets(agreed.transport), ...servers.secretAnswers()]) hide(secret);

@@ -7,6 +7,8 @@ import type { PolicyStore } from '../policy/policyStore.ts';
 import type { ServerTransport } from '../core/server.ts';
 import type { Destination, DestinationChoice } from '../protocol/control.ts';
 import type { ProxyFor } from '../tunnel/edgeDoor.ts';
+import { declaredSecrets } from './declaredSecrets.ts';
+import { hider } from './hideSecrets.ts';
 
 export type DialCheck = {
   /** Throws `DESTINATION_DENIED`. */
@@ -21,8 +23,14 @@ export type DialCheck = {
   denied(destination: Destination): DestinationChoice['denied'];
 };
 
+export type DialCheckOptions = {
+  proxyFor?: ProxyFor;
+  /** What must not be shown where it stands in a command: in a refusal, any text stands in its place. */
+  secrets?: () => readonly string[];
+};
+
 /** With `proxyFor`, a destination is allowed where the proxy on the way to it is allowed as well. */
-export function makeDialCheck(policy: PolicyStore, proxyFor?: ProxyFor): DialCheck {
+export function makeDialCheck(policy: PolicyStore, { proxyFor, secrets = () => [] }: DialCheckOptions = {}): DialCheck {
   const verdict = (destination: Destination): Verdict => {
     if (destination.carrier !== 'edge') return mayPlan(policy.current, destination);
     const edge = mayPlan(policy.current, destination);
@@ -35,7 +43,10 @@ export function makeDialCheck(policy: PolicyStore, proxyFor?: ProxyFor): DialChe
     mayOpen: (destination) => demand(verdict(destination), 'DESTINATION_DENIED'),
     mayDial: (dialled) => demand(mayDial(policy.current, dialled), 'DESTINATION_DENIED'),
     mayUse: (service, host) => demand(mayDial(policy.current, { service, host }), 'DESTINATION_DENIED'),
-    mayRun: (transport) => demand(mayRun(policy.current, runnable(transport)), 'UPSTREAM_DENIED'),
+    mayRun(transport) {
+      const answer = mayRun(policy.current, runnable(transport));
+      demand(withoutSecrets(answer, [...declaredSecrets(transport), ...secrets()]), 'UPSTREAM_DENIED');
+    },
     denied(destination) {
       const answer = verdictOrNone(() => verdict(destination));
       if (!answer || answer.kind === 'allow') return undefined;
@@ -43,6 +54,13 @@ export function makeDialCheck(policy: PolicyStore, proxyFor?: ProxyFor): DialChe
       return { reason, file, entry, mayAllow };
     },
   };
+}
+
+/** A command line goes to screens and to the audit log; the entry that is missing is as good with a `*`. */
+function withoutSecrets(verdict: Verdict, secrets: readonly string[]): Verdict {
+  if (verdict.kind === 'allow' || secrets.length === 0) return verdict;
+  const hide = hider(secrets, '*');
+  return { ...verdict, reason: hide(verdict.reason), entry: hide(verdict.entry) };
 }
 
 /** A proxy setting that cannot be read is told when it is used, not in a list. */

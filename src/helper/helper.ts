@@ -232,7 +232,8 @@ export class Helper {
 
   /** An untrusted workspace runs nothing, and its policy file counts for nothing. */
   dialCheck(): DialCheck {
-    return makeDialCheck(this.policy, this.#outbound.proxyFor);
+    const { proxyFor } = this.#outbound;
+    return makeDialCheck(this.policy, { proxyFor, secrets: () => this.servers.secretAnswers() });
   }
 
   /** What an editor's own settings say of proxies, from the next dial on. */

@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import type { ServerTransport } from '../core/server.ts';
 import { askOffer } from '../gateway/askOffer.ts';
-import type { Offer } from '../mcp/preview/offer.ts';
+import { listKinds, type ListKind, type Listing, type Offer } from '../mcp/preview/offer.ts';
 import { previewOf, type ServerPreview } from '../mcp/preview/preview.ts';
 import type { HelperRequests } from '../protocol/control.ts';
 import { HttpServer } from '../upstream/httpServer.ts';
@@ -16,6 +16,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { Admission } from './admission.ts';
 import type { AuditNotes } from './auditNotes.ts';
 import { declaredSecrets } from './declaredSecrets.ts';
+import { hideIn, hider, type Hide } from './hideSecrets.ts';
 import type { CachedOffer, PreviewCache } from './previewCache.ts';
 import type { ResolvedServer, ServerResolver } from './serverResolver.ts';
 
@@ -139,7 +140,7 @@ export class Previews {
     } finally {
       await upstream.close();
     }
-    const taken = { id, name, hash, takenMs: clock.now(), offer: JSON.parse(hide(JSON.stringify(offer))) as Offer };
+    const taken = { id, name, hash, takenMs: clock.now(), offer: hiddenIn(offer, hide) };
     if (offer.tools.kind === 'failed') return taken; // Nothing to remember: next time it may have some.
     const { cached, written } = await cache.put(taken);
     await written.catch((error: unknown) => log(`a preview could not be kept: ${errorInfo(error).message}`));
@@ -162,13 +163,28 @@ function digestOf({ name, transport }: ResolvedServer): string {
     .digest('hex');
 }
 
-/** Takes the declared secrets out of what a server says, in JSON or not. */
-function hider(secrets: readonly string[]): (text: string) => string {
-  const forms = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
-  return (text) => forms.reduce((shown, form) => shown.replaceAll(form, '***'), text);
+/** What a server said, without the secrets that it was given. */
+function hiddenIn({ era, revision, server, instructions, ...lists }: Offer, hide: Hide): Offer {
+  const hidden = listKinds.map((kind) => [kind, hiddenInList(lists[kind], hide)]);
+  return {
+    era,
+    revision: hide(revision),
+    ...(server ? { server: { name: hide(server.name), version: hide(server.version) } } : {}),
+    ...(instructions === undefined ? {} : { instructions: hide(instructions) }),
+    ...(Object.fromEntries(hidden) as Record<ListKind, Listing>),
+  };
 }
 
-function withLastWords(error: unknown, stderr: readonly string[], hide: (text: string) => string): TunnelError {
+function hiddenInList(list: Listing, hide: Hide): Listing {
+  if (list.kind === 'failed') return { ...list, reason: hide(list.reason) };
+  if (list.kind === 'absent') return list;
+  const items = list.items.map(({ name, definition, ...rest }) => {
+    return { name: hide(name), definition: hideIn(definition, hide), ...rest };
+  });
+  return { ...list, items };
+}
+
+function withLastWords(error: unknown, stderr: readonly string[], hide: Hide): TunnelError {
   const { code, message, retryable, data = {} } = errorInfo(error);
   const own = Array.isArray(data['stderr']) ? data['stderr'].filter((line) => typeof line === 'string') : [];
   const lines = (own.length > 0 ? own : stderr).map(hide);

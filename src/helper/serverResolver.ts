@@ -9,6 +9,7 @@ import type { DiscoveredServer, LaunchPlan, ServerList, ServerTransport } from '
 import type { InputAnswer, OpenTunnel } from '../protocol/control.ts';
 import type { Consents } from './consents.ts';
 import type { EditedCommands } from './editedCommands.ts';
+import { hideIn, hider, shownPlan, type Hide } from './hideSecrets.ts';
 import { InputAnswers } from './inputAnswers.ts';
 
 export type ResolvedServer = {
@@ -40,7 +41,14 @@ export class ServerResolver {
     this.trusted = options.trusted;
   }
 
+  /** As it is shown: passwords that were asked for are not in it. */
   async list(folders: string[]): Promise<ServerList> {
+    const { servers, problems } = await this.#list(folders);
+    const hide = this.#hide();
+    return { servers: servers.map((server) => shownServer(server, hide)), problems };
+  }
+
+  async #list(folders: string[]): Promise<ServerList> {
     const { env, commands } = this.#options;
     const answers = (file: string): ReadonlyMap<string, string> => this.#answers.of(file);
     const { servers, problems } = await discover(folders, env, undefined, undefined, answers);
@@ -80,13 +88,15 @@ export class ServerResolver {
       return { id: `inline:${digest}`, name, transport };
     }
     const found = await this.#find(server.id, server.folders);
-    if (found.problem) throw new TunnelError('CONFIG_INVALID', `“${found.name}” cannot be exposed: ${found.problem}`);
+    if (found.problem) {
+      throw new TunnelError('CONFIG_INVALID', `“${found.name}” cannot be exposed: ${this.#hide()(found.problem)}`);
+    }
     return { id: found.id, name: found.name, transport: found.transport, folders: server.folders };
   }
 
   async plan(id: string, folders: string[]): Promise<{ plan: LaunchPlan; agreed: boolean; previous?: LaunchPlan }> {
     const server = await this.#find(id, folders);
-    const plan = await this.#planOf({ ...server, folders });
+    const plan = shownPlan(await this.#planOf({ ...server, folders }), this.#hide());
     const previous = await this.#options.consents.find(id);
     if (previous?.hash === plan.hash) return { plan, agreed: true };
     return { plan, agreed: false, ...(previous ? { previous } : {}) };
@@ -104,16 +114,21 @@ export class ServerResolver {
     }
     const plan = await this.#planOf(server);
     const transport = asPlanned(server.transport, plan);
+    const shown = shownPlan(plan, this.#hide());
     const previous = await this.#options.consents.find(server.id);
     if (previous?.hash === plan.hash) return { transport, hash: plan.hash };
     if (consent !== plan.hash) {
       const what = previous ? 'has changed since it was agreed to' : 'has not been agreed to yet';
       throw new TunnelError('CONSENT_REQUIRED', `what “${server.name}” runs ${what}`, {
-        data: { plan, ...(previous ? { previous } : {}) },
+        data: { plan: shown, ...(previous ? { previous } : {}) },
       });
     }
-    await this.#options.consents.give(server.id, plan);
-    return { transport, hash: plan.hash, agreedNow: plan };
+    await this.#options.consents.give(server.id, shown);
+    return { transport, hash: plan.hash, agreedNow: shown };
+  }
+
+  #hide(): Hide {
+    return hider(this.secretAnswers());
   }
 
   #planOf({
@@ -125,12 +140,21 @@ export class ServerResolver {
   }
 
   async #find(id: string, folders: string[]): Promise<DiscoveredServer> {
-    const { servers } = await this.list(folders);
+    const { servers } = await this.#list(folders);
     const found = servers.find((server) => server.id === id);
     if (!found)
       throw new TunnelError('NOT_FOUND', 'this server is no longer in the workspace’s files; refresh the list');
     return found;
   }
+}
+
+function shownServer(server: DiscoveredServer, hide: Hide): DiscoveredServer {
+  const { transport, problem } = server;
+  return {
+    ...server,
+    transport: hideIn(transport, hide),
+    ...(problem === undefined ? {} : { problem: hide(problem) }),
+  };
 }
 
 function asPlanned(transport: ServerTransport, { command }: LaunchPlan): ServerTransport {

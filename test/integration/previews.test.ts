@@ -224,6 +224,12 @@ describe('hostile servers', () => {
     const failure: unknown = await look(world, given('exit')).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'UPSTREAM_START', data: { stderr: ['cannot start with ***'] } });
     expect(JSON.stringify(failure)).not.toContain(secret);
+    // One that is a word of the protocol as well changes nothing but texts.
+    const preview = await look(
+      world,
+      inline(command([process.execPath, oddServer, 'secret'], { API_TOKEN: 'definition' })),
+    );
+    expect(tools(preview)[0]?.definition).toMatchObject({ description: 'You are ***.' });
     await ended();
   });
 });

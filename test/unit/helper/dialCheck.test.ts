@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../../src/core/errors.ts';
 import { makeDialCheck, type DialCheck } from '../../../src/helper/dialCheck.ts';
+import type { ServerTransport } from '../../../src/core/server.ts';
 import type { ProxyFor } from '../../../src/tunnel/edgeDoor.ts';
 import { PolicyStore } from '../../../src/policy/policyStore.ts';
 import { FakeClock } from '../../support/fakeClock.ts';
@@ -18,7 +19,7 @@ async function checkOf(policy?: object, proxyFor?: ProxyFor): Promise<DialCheck>
   });
   onTestFinished(() => store.close());
   await store.load();
-  return makeDialCheck(store, proxyFor);
+  return makeDialCheck(store, proxyFor ? { proxyFor } : {});
 }
 
 function refusal(attempt: () => void): TunnelError | undefined {
@@ -128,5 +129,23 @@ describe('a proxy on the way to an edge', () => {
     });
     expect(check.denied(edge)).toBeUndefined();
     expect(refusal(() => check.mayOpen(edge))?.code).toBe('CONFIG_INVALID');
+  });
+});
+
+describe('a refusal to run a command', () => {
+  it('does not show what is secret in it, and its entry would still let it run', async () => {
+    const transport: ServerTransport = {
+      kind: 'stdio',
+      command: 'x',
+      args: ['--token', 'abcdefgh12345', 'rest'],
+      env: {},
+      cwd: '/',
+    };
+    const check = await checkOf({ upstreams: [{ stdio: 'other' }] });
+    const error = refusal(() => check.mayRun(transport));
+    expect(error?.data).toMatchObject({ entry: '{"stdio":"x --token * rest"}' });
+    expect(JSON.stringify([error?.message, error?.data])).not.toContain('abcdefgh');
+    const allowed = await checkOf({ upstreams: [JSON.parse(String(error?.data?.['entry']))] });
+    expect(refusal(() => allowed.mayRun(transport))).toBeUndefined();
   });
 });

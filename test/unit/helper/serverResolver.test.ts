@@ -29,9 +29,10 @@ async function workspace({ trusted = true } = {}) {
   };
   await define(definition);
   const program = await install(bin);
+  const consents = new MemoryFiles();
   const resolver = new ServerResolver({
     env: { PATH: `${folder}:${earlier}:${bin}` },
-    consents: new Consents(new MemoryFiles(), '/consents.json'),
+    consents: new Consents(consents, '/consents.json'),
     commands: new EditedCommands(new MemoryFiles(), '/commands.json'),
     trusted,
   });
@@ -39,7 +40,7 @@ async function workspace({ trusted = true } = {}) {
   const id = found?.id ?? '';
   const open = async (consent?: string) =>
     resolver.requireConsent(await resolver.resolve({ id, folders: [folder] }), consent);
-  return { folder, bin, earlier, program, define, install, resolver, id, open };
+  return { folder, bin, earlier, program, define, install, resolver, id, open, consents };
 }
 
 async function refused(promise: Promise<unknown>): Promise<TunnelError> {
@@ -210,5 +211,30 @@ describe('a server whose file asks for something', () => {
     const { resolver, id, folder } = await workspace();
     const error = await refused(resolver.editCommand(id, [folder], { command: 'other', args: [] }));
     expect(error.code).toBe('USAGE');
+  });
+});
+
+describe('a password that was asked for', () => {
+  const secret = 'hunter2-hunter2';
+
+  it('is what runs, and stands in no list, plan, refusal, agreement or problem', async () => {
+    const { resolver, folder, program, open, id, consents } = await workspace();
+    const file = join(folder, '.vscode', 'mcp.json');
+    const asked = { command: 'server', args: ['--key=${input:key}'], env: { KEY: '${input:key}' } };
+    const inputs = [{ id: 'key', type: 'promptString', description: 'Key', password: true }];
+    await writeFile(file, JSON.stringify({ servers: { it: asked }, inputs }));
+    resolver.answer(file, [{ id: 'key', value: secret, password: true }]);
+    const error = await refused(open());
+    const { plan } = error.data as { plan: { hash: string; args: string[] } };
+    expect(plan.args).toEqual(['--key=***']);
+    const agreed = await open(plan.hash);
+    expect(agreed.transport).toMatchObject({ command: program, args: [`--key=${secret}`], env: { KEY: secret } });
+    expect(await open()).toMatchObject({ transport: { args: [`--key=${secret}`] } });
+    const shown = [error, agreed.agreedNow, await resolver.list([folder]), await resolver.plan(id, [folder])];
+    expect(JSON.stringify([shown, error.data, [...consents.texts.values()]])).not.toContain(secret);
+    await writeFile(file, JSON.stringify({ servers: { it: { ...asked, envFile: '/${input:key}' } }, inputs }));
+    const problem = await refused(resolver.resolve({ id, folders: [folder] }));
+    expect(problem).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('/***') });
+    expect(JSON.stringify(await resolver.list([folder]))).not.toContain(secret);
   });
 });
