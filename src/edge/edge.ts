@@ -1,5 +1,6 @@
 // The relay: one port, behind it the connectors' door, the enrolment door, and visitors who are passed on by the name
 // they ask for. It never holds a key of what it relays.
+import type { Socket } from 'node:net';
 import type { Clock, TimerHandle } from '../core/clock.ts';
 import { errorInfo } from '../core/errors.ts';
 import type { HostPort } from '../core/hostname.ts';
@@ -8,6 +9,7 @@ import type { Network } from '../core/network.ts';
 import { doorLabels, type Framing } from '../protocol/edge.ts';
 import { openEdgeLink } from '../wire/framings.ts';
 import type { Asns } from './asnBook.ts';
+import { AtDoors } from './atDoors.ts';
 import { ClaimRates } from './claimRates.ts';
 import { ConnectorDoor, type Admitted } from './connectorDoor.ts';
 import { answerConnector } from './connectorRequests.ts';
@@ -68,6 +70,7 @@ export class Edge {
   readonly #links: Links;
   readonly #visitors: Visitors;
   readonly #registry: RouteRegistry;
+  readonly #atDoors: AtDoors;
   readonly #connectorDoor: ConnectorDoor;
   readonly #enrolDoor: EnrolDoor | undefined;
   readonly #desk: VisitorDesk;
@@ -75,6 +78,8 @@ export class Edge {
   readonly #claimRates: ClaimRates;
   #port = 0;
   #isDraining = false;
+  /** What connectors were told of the end, once they were. */
+  #drainSaid: { reason: string; withinMs: number } | undefined;
   #review: TimerHandle | undefined;
 
   /** Throws `PORT_IN_USE`, or `USAGE` for an address that cannot be listened at. */
@@ -112,6 +117,7 @@ export class Edge {
       ...(options.cluster ? { sharing: options.cluster.sharing } : {}),
     });
     this.#claimRates = new ClaimRates({ limits, clock, onRefused: () => (counters.overClaimRate += 1) });
+    this.#atDoors = new AtDoors({ limits, onCut: () => (counters.overAtDoors += 1) });
     this.#connectorDoor = new ConnectorDoor({
       authority: state,
       clock,
@@ -134,6 +140,7 @@ export class Edge {
     this.#held = new HeldBytes({ limits, clock, onCut: () => (counters.overHeldBytes += 1) });
     const elsewhere = options.cluster?.attach({
       limits,
+      onNode: (socket) => this.#atDoors.admitted(socket),
       onVisitor: (...visitor) => this.#desk.receiveHandedOn(...visitor),
     });
     this.#desk = new VisitorDesk({
@@ -190,8 +197,10 @@ export class Edge {
     this.#isDraining = true;
     const edge = {
       stopListening: () => this.#visitors.stopListening(),
-      tell: (said: { reason: string; withinMs: number }) =>
-        this.#links.all().forEach(({ session }) => session.control.notify('drain', said)),
+      tell: (said: { reason: string; withinMs: number }) => {
+        this.#drainSaid = said;
+        this.#links.all().forEach(({ session }) => session.control.notify('drain', said));
+      },
       busy: () => this.#desk.figures().visitors,
     };
     return drain(edge, plan, this.#options);
@@ -225,15 +234,25 @@ export class Edge {
   }
 
   #receive({ socket, from, serverName, isChallenge }: Visitor): void {
-    const { domain, anySni, cluster } = this.#options;
-    if (serverName === `${doorLabels.connect}.${domain}`) return this.#connectorDoor.accept(socket);
-    if (serverName === `${doorLabels.enroll}.${domain}` && this.#enrolDoor) return this.#enrolDoor.accept(socket);
-    if (cluster && serverName === cluster.nodeDoor) return cluster.acceptNode(socket);
-    this.#desk.receive(socket, anySni ?? serverName ?? '', from, isChallenge);
+    const { anySni } = this.#options;
+    const door = this.#doorOf(serverName);
+    if (!door) return this.#desk.receive(socket, anySni ?? serverName ?? '', from, isChallenge);
+    this.#atDoors.add(socket);
+    door(socket);
+  }
+
+  #doorOf(serverName: string | undefined): ((socket: Socket) => void) | undefined {
+    const { domain, cluster } = this.#options;
+    const enrolDoor = this.#enrolDoor;
+    if (serverName === `${doorLabels.connect}.${domain}`) return (socket) => this.#connectorDoor.accept(socket);
+    if (enrolDoor && serverName === `${doorLabels.enroll}.${domain}`) return (socket) => enrolDoor.accept(socket);
+    if (cluster && serverName === cluster.nodeDoor) return (socket) => cluster.acceptNode(socket);
+    return undefined;
   }
 
   #welcome({ socket, connector, expiresMs }: Admitted): void {
     const { state, cluster, clock, log } = this.#options;
+    this.#atDoors.admitted(socket);
     const session = openEdgeLink(socket, { clock });
     const link: Link = { connector, session, expiresMs };
     this.#links.add(link);
@@ -249,6 +268,8 @@ export class Edge {
       log,
     });
     session.control.start();
+    // Its handshake was under way when the others were told.
+    if (this.#drainSaid) session.control.notify('drain', this.#drainSaid);
   }
 
   /** Whoever runs the edge gave the name away, or took it back: who serves it hears so and is cut off. */

@@ -8,6 +8,8 @@ import type { RouteSharing } from './routeSharing.ts';
 
 export type ClusterHost = {
   limits: EdgeLimits;
+  /** One that came to the node door has proved that it is a node. */
+  onNode: (socket: Socket) => void;
   /** A visitor that another node hands on: for this node's own routes only. */
   onVisitor: (visitor: VisitorEnd, hostname: string, from: HostPort) => void;
 };

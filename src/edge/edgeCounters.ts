@@ -13,6 +13,10 @@ export type EdgeCounters = {
   overAddressRate: number;
   /** Closed: silent for longest while too many had not said whom they want. */
   overHalfOpen: number;
+  /** Closed: came first of too many at the edge's own doors who had not proved who they are. */
+  overAtDoors: number;
+  /** Lost: the system could not accept a connection, for want of files or memory. */
+  notAccepted: number;
   /** Closed: no TLS ClientHello, or a broken one. */
   notTls: number;
   /** Closed: the ClientHello was not there in time, or the peer left before it was. */
@@ -49,6 +53,8 @@ export function makeEdgeCounters(): EdgeCounters {
     overConnectionCap: 0,
     overAddressRate: 0,
     overHalfOpen: 0,
+    overAtDoors: 0,
+    notAccepted: 0,
     notTls: 0,
     noHello: 0,
     badProxyHeader: 0,

@@ -15,6 +15,8 @@ export type EdgeLimits = {
   maxProxyHeaderBytes: number;
   /** How long a TLS handshake at one of the edge's own doors may take. */
   handshakeMs: number;
+  /** Connections at these doors that have not proved who they are; of more, the one that came first is closed. */
+  maxAtDoors: number;
   /** Connections of one address (IPv6: of one /64) at a time. */
   maxConnectionsPerAddress: number;
   /** New connections of one address a second, on average, and at once after a rest. */
@@ -59,6 +61,7 @@ export const defaultEdgeLimits: EdgeLimits = {
   maxHelloBytes: maxClientHelloBytes,
   maxProxyHeaderBytes: 4096,
   handshakeMs: 10_000,
+  maxAtDoors: 2048,
   maxConnectionsPerAddress: 1024,
   handshakesPerSecondPerAddress: 200,
   handshakeBurstPerAddress: 2000,

@@ -62,10 +62,7 @@ export class RouteRegistry {
   async claim(link: Link, wanted: unknown): Promise<Route> {
     const { authority, domain, limits, sharing } = this.#options;
     const claim = readClaim(wanted, this.#options);
-    const held = this.list().filter((route) => route.links.has(link) && route.label !== claim.label);
-    if (held.length >= limits.maxRoutesPerSession) {
-      throw new TunnelError('LIMIT', `one link serves at most ${limits.maxRoutesPerSession} names`);
-    }
+    this.#checkRoom(link, claim.label);
     const hostname = `${claim.label}.${domain}`;
     if (sharing) {
       // First, or the other nodes would let go for a claim that is refused here.
@@ -77,6 +74,7 @@ export class RouteRegistry {
       throw new TunnelError('ROUTE_DENIED', `the name ${claim.label} was given to another machine meanwhile`);
     }
 
+    this.#checkRoom(link, claim.label); // Other claims of this link may have come to their end meanwhile.
     const present = this.#routes.get(hostname);
     checkTakeover(present, link, claim);
     const route = present?.run === claim.run ? present : this.#make(hostname, link, claim, present);
@@ -128,6 +126,13 @@ export class RouteRegistry {
   #end(route: Route, gone: Link): void {
     route.links.delete(gone);
     void gone.session.close();
+  }
+
+  #checkRoom(link: Link, label: string): void {
+    const { maxRoutesPerSession } = this.#options.limits;
+    const others = this.list().filter((route) => route.links.has(link) && route.label !== label);
+    if (others.length < maxRoutesPerSession) return;
+    throw new TunnelError('LIMIT', `one link serves at most ${maxRoutesPerSession} names`);
   }
 
   #leave(route: Route, link: Link): void {

@@ -54,6 +54,8 @@ export class Visitors {
       server.once('error', (cause) => reject(listenError({ host, port }, cause)));
       server.listen({ host, port, backlog: 1024 }, resolve);
     });
+    // Whatever goes wrong with one connection, the edge goes on to listen.
+    server.on('error', () => (this.#options.counters.notAccepted += 1));
     this.#servers.push(server);
     return (server.address() as AddressInfo).port;
   }

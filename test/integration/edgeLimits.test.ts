@@ -1,15 +1,17 @@
 // The numbers that protect an edge: at each of them the newcomer is turned away, and what is served goes on.
 import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+import { connect as connectTcp, createServer, Server, type AddressInfo, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Serve } from '../../src/carriers/carrier.ts';
 import { defaultEdgeLimits, type EdgeLimits } from '../../src/edge/edgeLimits.ts';
 import { keepAliveMs } from '../../src/gateway/eventWriter.ts';
+import { connectorAlpn } from '../../src/protocol/edge.ts';
+import { openConnectorLink } from '../../src/wire/framings.ts';
 import { callHttp1, openHttp1, type Target } from '../support/agents.ts';
 import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
-import { aWorld, enrolled, openTunnel, type World } from '../support/relay.ts';
+import { aWorld, domain, enrolled, openTunnel, type World } from '../support/relay.ts';
 import { until } from '../support/until.ts';
 
 /** `/stay` says one word and then nothing; `/drip` goes on for ever. */
@@ -39,6 +41,20 @@ function stranger(here: World, address = '127.0.0.1'): Socket {
   return socket.on('error', () => {}).resume();
 }
 
+/** As Node sends it to a port that says nothing. */
+async function helloTo(hostname: string): Promise<Buffer> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const caller = connectTls({ port, host: '127.0.0.1', servername: hostname }).on('error', () => {});
+  const [callee] = (await once(server, 'connection')) as [Socket];
+  const [hello] = (await once(callee, 'data')) as [Buffer];
+  caller.destroy();
+  callee.destroy();
+  server.close();
+  return hello;
+}
+
 const said = async (here: World, hostname: string, address?: string): Promise<string> =>
   (await callHttp1(at(here, hostname, address))).body.toString();
 
@@ -50,6 +66,53 @@ it('of too many that say nothing the one that has been silent for longest makes 
   expect(await said(here, hostname)).toBe('hello'); // It took the place of the third, for as long as its hello took.
   await until(() => silent.filter(({ closed }) => closed).length === 3);
   expect(silent.slice(3).map(({ closed }) => closed)).toEqual([false, false]);
+});
+
+it('of too many who name a door and do not prove who they are, the one that came first makes room', async () => {
+  const here = await world({ maxAtDoors: 3 });
+  const { hostname } = await openTunnel(here, serve, { links: 2 }); // Who has proved it counts no more.
+  const hello = await helloTo(`connect.${domain}`);
+  const silent = Array.from({ length: 5 }, () => stranger(here));
+  for (const socket of silent) socket.write(hello);
+  await until(() => here.edge.counters.overAtDoors === 2);
+  await openTunnel(here, serve, { links: 1, label: 'other-name', instance: 'instance-2' });
+  expect(here.edge.figures().links).toBe(3);
+  expect(await said(here, hostname)).toBe('hello');
+});
+
+it('what the system says of connections that it cannot accept ends nothing', async () => {
+  const here = await world({});
+  const servers = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles();
+  const server = servers.find(
+    (one): one is Server => one instanceof Server && (one.address() as AddressInfo | null)?.port === here.edge.port,
+  );
+  for (let time = 0; time < 3; time += 1) server!.emit('error', new Error('accept ENOBUFS'));
+  expect(here.edge.counters.notAccepted).toBe(3);
+});
+
+it('one link serves only so many names, also where it claims them all at once', async () => {
+  const here = await world({ maxRoutesPerSession: 2 });
+  const { key, certificate, ca } = await enrolled(here.state, here.edge.port);
+  const socket = connectTls({
+    port: here.edge.port,
+    host: '127.0.0.1',
+    servername: `connect.${domain}`,
+    ALPNProtocols: [connectorAlpn.frames],
+    key,
+    cert: certificate,
+    ca,
+  });
+  await once(socket, 'secureConnect');
+  const link = openConnectorLink(socket, { clock: here.clock, onStream: (stream) => void stream.resume() });
+  onTestFinished(() => link.close());
+  const control = await link.control;
+  control.start();
+  const claims = ['one', 'two', 'three', 'four', 'five'].map((label) =>
+    control.request('route/claim', { label, instance: 'i', run: 'r' }),
+  );
+  const settled = await Promise.allSettled(claims);
+  expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+  expect(here.edge.routes()).toHaveLength(2);
 });
 
 it('a hello has one deadline in all, however it drips', async () => {

@@ -122,11 +122,11 @@ export class Cluster implements EdgeCluster {
     return this.#nodes?.live().map(({ publicAddress }) => publicAddress) ?? [];
   }
 
-  attach({ limits, onVisitor }: ClusterHost): FarRoutes {
+  attach({ limits, onNode, onVisitor }: ClusterHost): FarRoutes {
     const { domain, clock, log, address, publicAddress } = this.#options;
     const self = { id: this.id, address: '', publicAddress: '', leaseMs, startedMs: clock.now() };
     this.#door = this.#lifetime.add(
-      new NodeDoor({ identity: this.#identity, clock, log, handshakeMs: limits.handshakeMs, onVisitor }),
+      new NodeDoor({ identity: this.#identity, clock, log, handshakeMs: limits.handshakeMs, onNode, onVisitor }),
     );
     const nodes = new NodeLeases({
       records: this.#records,

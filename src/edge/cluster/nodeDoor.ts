@@ -21,6 +21,7 @@ export type NodeDoorOptions = {
   clock: Clock;
   log: EdgeLog;
   handshakeMs: number;
+  onNode: (socket: TLSSocket) => void;
   onVisitor: (visitor: VisitorEnd, hostname: string, from: HostPort) => void;
 };
 
@@ -60,7 +61,7 @@ export class NodeDoor {
   }
 
   #meet(socket: TLSSocket): void {
-    const { clock, log } = this.#options;
+    const { clock, log, onNode } = this.#options;
     socket.on('error', () => {}); // 'close' follows.
     const certificate = socket.getPeerX509Certificate();
     const node = certificate && nodeIdOf(certificate);
@@ -71,6 +72,7 @@ export class NodeDoor {
       return void socket.destroy();
     }
     if (this.#links.size >= maxNodeLinks) return void socket.destroy();
+    onNode(socket);
     const link = openConnectorLink(socket, { clock, onStream: (stream, head) => this.#take(stream, head) });
     this.#links.add(link);
     link.onClose(() => this.#links.delete(link));
