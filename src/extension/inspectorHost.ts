@@ -32,6 +32,9 @@ export function serveInspector(port: Port, options: InspectorHostOptions): Serve
   const { helper, store, t } = options;
   const peer = new Peer<InspectorHost, InspectorPage>(port);
   peer.handle('traffic/read', (params, signal) => helper.request('traffic/read', params, signal));
+  peer.handle('traffic/view', (params, signal) => helper.request('traffic/view', params, signal));
+  peer.handle('traffic/window', (params, signal) => helper.request('traffic/window', params, signal));
+  peer.handle('traffic/complete', (params, signal) => helper.request('traffic/complete', params, signal));
   peer.handle('traffic/get', (params, signal) => helper.request('traffic/get', params, signal));
   peer.handle('traffic/clear', (params) => helper.request('traffic/clear', params));
   peer.handle('traffic/watch', (params) => helper.request('traffic/watch', { on: params.on && options.visible() }));

@@ -15,7 +15,8 @@ import {
 import type { Peer } from '../protocol/peer.ts';
 import { destinationChoices } from './destinationChoices.ts';
 import type { Helper } from './helper.ts';
-import { Hints, hintIntervalMs } from './hints.ts';
+import { Hints } from './hints.ts';
+import { serveTraffic } from './serveTraffic.ts';
 
 /** Tunnel rows (calls per minute, last exchange) are sent at most this often; changes of state at once. */
 export const tunnelsIntervalMs = 1_000;
@@ -102,28 +103,8 @@ export function serveDriver(
   peer.handle('audit/head', () => ({ head: auditHead(ready()) }));
   peer.handle('audit/verify', async ({ heads }) => ({ chains: await ready().verifyAudit(heads) }));
 
-  peer.handle('traffic/read', (params) => ready().traffic.read(params));
-  peer.handle('traffic/get', ({ id }) => ready().traffic.get(id));
-  peer.handle('traffic/clear', ({ tunnel }) => (ready().traffic.clear(tunnel), null));
-  const watch = (): (() => void) => {
-    const { traffic } = ready();
-    const hints = new Hints(options.clock, hintIntervalMs, () =>
-      peer.notify('traffic/changed', { head: traffic.head }),
-    );
-    const unsubscribe = traffic.onChange(() => hints.changed());
-    return () => {
-      unsubscribe();
-      hints.close(); // One that waits does not go out any more.
-    };
-  };
-  let unwatch: (() => void) | undefined;
-  peer.handle('traffic/watch', ({ on }) => {
-    unwatch?.();
-    unwatch = on ? watch() : undefined;
-    return null;
-  });
+  lifetime.add(serveTraffic(peer, ready, options.clock));
 
-  lifetime.defer(() => unwatch?.());
   peer.onClose(() => void lifetime.close());
   return lifetime;
 }

@@ -130,3 +130,24 @@ export type TrafficPage = {
   /** Rises when the log was cleared: throw away what you hold. */
   epoch: number;
 };
+
+/** One line of a window: an exchange, or how many calls are missing there because newer ones pushed them out. */
+export type TrafficLine = { kind: 'row'; row: ExchangeRow } | { kind: 'gap'; count: number };
+
+/** What a viewer has in sight of all lines that match its filter. */
+export type TrafficWindow = {
+  lines: TrafficLine[];
+  /** Place of the first of `lines` among all that match. */
+  from: number;
+  /** How many lines match. */
+  length: number;
+  /** Rows held, whether or not they match; of them calls of agents, and how many of those match. */
+  total: number;
+  calls: { held: number; shown: number };
+  /** Calls pushed out since the log was cleared. */
+  dropped: number;
+  /** Place of the row that was asked for by its id and number of its newest change; absent when it does not match. */
+  selected?: { place: number; seq: number };
+  /** Not everything that is held was looked at yet. */
+  searching?: { seen: number; of: number };
+};

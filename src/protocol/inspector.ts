@@ -2,7 +2,9 @@
 // gets the next number (`seq`); a viewer reads "all after N" and is only told *that* there is something.
 // The rows themselves are described in `mcp/exchange.ts`.
 import type { JsonValue } from '../core/json.ts';
-import type { ExchangeDetail, TrafficPage } from '../mcp/exchange.ts';
+import type { ExchangeDetail, TrafficPage, TrafficWindow } from '../mcp/exchange.ts';
+import type { FilterCompletion } from '../mcp/filter/completeFilter.ts';
+import type { FilterProblem } from '../mcp/filter/filter.ts';
 
 export type {
   CapturedMessage,
@@ -10,11 +12,28 @@ export type {
   ExchangeRow,
   HeaderList,
   Timings,
+  TrafficLine,
   TrafficPage,
+  TrafficWindow,
 } from '../mcp/exchange.ts';
 
 export type InspectorRequests = {
   'traffic/read': { params: { tunnel?: string; after: number; max: number }; result: TrafficPage };
+  /**
+   * The rows that match `filter` (`mcp/filter/`), kept in order by the helper. A driver has a few views at a time;
+   * the one that was asked for last pushes out the one that was not asked for longest.
+   */
+  'traffic/view': {
+    params: { filter: string; tunnel?: string };
+    result: { kind: 'view'; view: number } | FilterProblem;
+  };
+  /** What is in sight of a view. `NOT_FOUND` for a view that was pushed out, or is another helper's: ask for it again. */
+  'traffic/window': {
+    params: { view: number; from: number | 'end'; count: number; selected?: string };
+    result: TrafficWindow;
+  };
+  /** What could be typed at the caret. */
+  'traffic/complete': { params: { text: string; caret: number }; result: FilterCompletion };
   'traffic/get': { params: { id: string }; result: ExchangeDetail };
   'traffic/clear': { params: { tunnel?: string }; result: null };
   /** Hints (`traffic/changed`) are sent only to those who watch. */

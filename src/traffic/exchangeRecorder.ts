@@ -64,6 +64,8 @@ export type ExchangeEnd = {
 
 export type RecorderOptions = {
   id: string;
+  /** Rises with every exchange of the log. */
+  ordinal: number;
   clock: Clock;
   redactor: Redactor;
   captureBytes: number;
@@ -73,6 +75,9 @@ export type RecorderOptions = {
 
 export class ExchangeRecorder {
   readonly id: string;
+  readonly ordinal: number;
+  /** Until the log forgets it. */
+  held = true;
   readonly #options: RecorderOptions;
   readonly #row: Whole<ExchangeRow>;
   readonly #detail: Whole<Omit<ExchangeDetail, 'row' | 'timings'>>;
@@ -91,6 +96,7 @@ export class ExchangeRecorder {
 
   constructor(start: ExchangeStart, options: RecorderOptions) {
     this.id = options.id;
+    this.ordinal = options.ordinal;
     this.#options = options;
     this.#row = {
       seq: 0,
@@ -160,6 +166,17 @@ export class ExchangeRecorder {
   /** A copy: what was read once does not change under its reader. */
   row(): ExchangeRow {
     return present<ExchangeRow>({ ...this.#row, flags: [...this.#row.flags] });
+  }
+
+  /** What `test` says of the row as it is now, without the cost of a copy. */
+  matches(test: (row: ExchangeRow) => boolean): boolean {
+    return test(this.#row as ExchangeRow); // Members that are absent are `undefined` here; who reads sees no difference.
+  }
+
+  /** Everything that was captured of it. */
+  texts(): string[] {
+    const { request, messages, translated } = this.#detail;
+    return [...(request ? [request] : []), ...messages, ...(translated ?? [])].map(({ text }) => text);
   }
 
   detail(): ExchangeDetail {

@@ -1,5 +1,6 @@
 // Rows of one kind, held within bounds of their own: what belongs on another shelf can never push them out.
 import type { ExchangeRecorder } from './exchangeRecorder.ts';
+import { Gaps } from './gaps.ts';
 
 /** Unfinished exchanges that are passed over when the oldest has to go: a long stream outlives short calls. */
 export const maxSparedStreams = 128;
@@ -21,6 +22,8 @@ export class RowShelf {
   #deleted = 0;
   #bytes = 0;
   #dropped = 0;
+  /** Where rows were pushed out. */
+  readonly gaps = new Gaps();
 
   constructor(bounds: ShelfBounds) {
     this.#bounds = bounds;
@@ -52,22 +55,35 @@ export class RowShelf {
   evict(forget: (recorder: ExchangeRecorder) => void): void {
     const { capacity, maxBytes } = this.#bounds;
     while (this.#rows.size > capacity || (this.#bytes > maxBytes && this.#rows.size > 1)) {
-      const oldest = this.#oldest();
+      const { oldest, before, after } = this.#oldest();
       this.delete(oldest);
+      this.gaps.add(oldest.ordinal, before, after);
       forget(oldest);
       this.#dropped += 1;
     }
   }
 
-  #oldest(): ExchangeRecorder {
-    let first: ExchangeRecorder | undefined;
-    let seen = 0;
+  /** Asked only when there is one. `before` and `after`: numbers of those that stay, nearest to it. */
+  #oldest(): { oldest: ExchangeRecorder; before: number; after: number } {
+    const spared: ExchangeRecorder[] = [];
+    let oldest: ExchangeRecorder | undefined;
+    let next: ExchangeRecorder | undefined;
     for (const recorder of this.#rows) {
-      first ??= recorder;
-      if (recorder.finished) return recorder;
-      seen += 1;
-      if (seen > maxSparedStreams) break;
+      if (oldest) {
+        next = recorder;
+        break;
+      }
+      if (recorder.finished) oldest = recorder;
+      else if (spared.length > maxSparedStreams) break;
+      else spared.push(recorder);
     }
-    return first!; // Asked only when there is one.
+    oldest ??= spared.shift()!;
+    let before = 0;
+    let after = Infinity;
+    for (const { ordinal } of next ? [...spared, next] : spared) {
+      if (ordinal < oldest.ordinal) before = Math.max(before, ordinal);
+      else after = Math.min(after, ordinal);
+    }
+    return { oldest, before, after };
   }
 }

@@ -7,6 +7,7 @@ import { TunnelError } from '../core/errors.ts';
 import type { ExchangeDetail, RowClass, TrafficPage } from '../mcp/exchange.ts';
 import { ExchangeRecorder, type ExchangeStart } from './exchangeRecorder.ts';
 import { Redactor } from './redact.ts';
+import type { Gap } from './gaps.ts';
 import { RowShelf, type ShelfBounds } from './rowShelf.ts';
 
 /** Rows that one read gives at most, whatever is asked for. */
@@ -33,14 +34,18 @@ export type TrafficLogOptions = {
 /** One change of a row. Stale once the row has a newer one. */
 type Change = { seq: number; recorder: ExchangeRecorder };
 
+type Counts = Record<RowClass, number>;
+const none: Readonly<Counts> = { call: 0, stranger: 0, event: 0 };
+
 export class TrafficLog {
   readonly #clock: Clock;
   readonly #captureBytes: number;
   readonly #redactor: Redactor;
   readonly #changed = new Emitter<void>();
+  readonly #forgotten = new Emitter<ExchangeRecorder>();
   readonly #shelves: Readonly<Record<RowClass, RowShelf>>;
   /** Every row held, with the shelf it stands on. */
-  readonly #rows = new Map<string, { recorder: ExchangeRecorder; shelf: RowShelf }>();
+  readonly #rows = new Map<string, { recorder: ExchangeRecorder; shelf: RowShelf; kind: RowClass }>();
   /** Rising in `seq`; holds at most twice as many entries as there are rows, and a few, then it is compacted. */
   #changes: Change[] = [];
   #head = 0;
@@ -48,6 +53,8 @@ export class TrafficLog {
   #given = 0;
   #begun = 0;
   #epoch: number;
+  #counts: Counts = { ...none };
+  readonly #tunnelCounts = new Map<string, Counts>();
   /** Tells rows of this log from those of an earlier process. */
   readonly #prefix: string;
 
@@ -68,6 +75,56 @@ export class TrafficLog {
   /** Called after every change. */
   readonly onChange = this.#changed.on;
 
+  /** Called for each row that is pushed out. */
+  readonly onForgotten = this.#forgotten.on;
+
+  /** Rises when rows were cleared. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Where calls were pushed out, rising. */
+  get gaps(): readonly Readonly<Gap>[] {
+    return this.#shelves.call.gaps.all;
+  }
+
+  /** Every row held, in the order they began; what comes or goes meanwhile is seen or not. */
+  *rows(): Generator<ExchangeRecorder> {
+    for (const { recorder } of this.#rows.values()) yield recorder;
+  }
+
+  find(id: string): ExchangeRecorder | undefined {
+    return this.#rows.get(id)?.recorder;
+  }
+
+  /** How many rows are held. */
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** How many rows of a class are held, of one tunnel or of all. */
+  held(kind: RowClass, tunnel?: string): number {
+    return (tunnel === undefined ? this.#counts : (this.#tunnelCounts.get(tunnel) ?? none))[kind];
+  }
+
+  /** The first row whose newest change came after `after`. */
+  nextChange(after: number): ExchangeRecorder | undefined {
+    this.#given = this.#head;
+    for (let at = this.#firstAfter(after); at < this.#changes.length; at += 1) {
+      const { seq, recorder } = this.#changes[at]!;
+      if (this.#isNewest(seq, recorder)) return recorder;
+    }
+    return undefined;
+  }
+
+  /** Rows that changed last, newest first. */
+  *newest(): Generator<ExchangeRecorder> {
+    for (let at = this.#changes.length - 1; at >= 0; at -= 1) {
+      const { seq, recorder } = this.#changes[at]!;
+      if (this.#isNewest(seq, recorder)) yield recorder;
+    }
+  }
+
   /** The text without the secrets that are known here. */
   redact(text: string): string {
     return this.#redactor.text(text).text;
@@ -83,6 +140,7 @@ export class TrafficLog {
     this.#begun += 1;
     const recorder = new ExchangeRecorder(start, {
       id: `${this.#prefix}-${this.#begun.toString(36)}`,
+      ordinal: this.#begun,
       clock: this.#clock,
       redactor: this.#redactor,
       captureBytes: this.#captureBytes,
@@ -90,7 +148,8 @@ export class TrafficLog {
     });
     const shelf = this.#shelves[recorder.class];
     shelf.add(recorder);
-    this.#rows.set(recorder.id, { recorder, shelf });
+    this.#count(recorder, recorder.class, 1);
+    this.#rows.set(recorder.id, { recorder, shelf, kind: recorder.class });
     this.#note(recorder, 0);
     return recorder;
   }
@@ -133,8 +192,9 @@ export class TrafficLog {
     for (const { recorder, shelf } of this.#rows.values()) {
       if (tunnel !== undefined && recorder.tunnel !== tunnel) continue;
       shelf.delete(recorder);
-      this.#rows.delete(recorder.id);
+      this.#remove(recorder);
     }
+    if (tunnel === undefined) for (const shelf of Object.values(this.#shelves)) shelf.gaps.clear();
     this.#epoch += 1;
     this.#head += 1;
     this.#compact();
@@ -143,7 +203,7 @@ export class TrafficLog {
 
   #note(recorder: ExchangeRecorder, grownBytes: number): void {
     const held = this.#rows.get(recorder.id);
-    if (held?.recorder !== recorder) return; // Pushed out or cleared while it went on.
+    if (!held) return; // Pushed out or cleared while it went on.
     const shelf = this.#shelves[recorder.class];
     // Nobody has read since the last change, which was this row's, too: nothing is new.
     if (grownBytes === 0 && shelf === held.shelf && this.#isUnread(recorder)) return this.#changed.emit();
@@ -152,9 +212,15 @@ export class TrafficLog {
       held.shelf.delete(recorder);
       shelf.add(recorder);
       held.shelf = shelf;
+      this.#count(recorder, held.kind, -1);
+      held.kind = recorder.class;
+      this.#count(recorder, held.kind, 1);
     }
     this.#number(recorder);
-    shelf.evict(({ id }) => this.#rows.delete(id));
+    shelf.evict((oldest) => {
+      this.#remove(oldest);
+      this.#forgotten.emit(oldest);
+    });
     if (this.#changes.length > 2 * this.#rows.size + 64) this.#compact();
     this.#changed.emit();
   }
@@ -167,12 +233,27 @@ export class TrafficLog {
     this.#changes.push({ seq: this.#head, recorder });
   }
 
+  #remove(recorder: ExchangeRecorder): void {
+    const kind = this.#rows.get(recorder.id)?.kind;
+    this.#rows.delete(recorder.id);
+    recorder.held = false;
+    if (kind) this.#count(recorder, kind, -1);
+  }
+
+  #count({ tunnel }: ExchangeRecorder, kind: RowClass, change: 1 | -1): void {
+    this.#counts[kind] += change;
+    let counts = this.#tunnelCounts.get(tunnel);
+    if (!counts) this.#tunnelCounts.set(tunnel, (counts = { ...none }));
+    counts[kind] += change;
+    if (counts.call + counts.stranger + counts.event === 0) this.#tunnelCounts.delete(tunnel);
+  }
+
   #isUnread({ seq }: ExchangeRecorder): boolean {
     return seq === this.#head && seq > this.#given;
   }
 
   #isNewest(seq: number, recorder: ExchangeRecorder): boolean {
-    return recorder.seq === seq && this.#rows.get(recorder.id)?.recorder === recorder;
+    return recorder.seq === seq && recorder.held;
   }
 
   #compact(): void {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TunnelError } from '../../src/core/errors.ts';
 import { connectControl, findHelpers } from '../../src/helper/controlSocket.ts';
+import { maxViews } from '../../src/helper/serveTraffic.ts';
 import type { DriverContract, HelperContract } from '../../src/protocol/control.ts';
 import { callHttp1, openHttp1 } from '../support/agents.ts';
 import { mcpHeaders } from '../support/gateway.ts';
@@ -91,6 +92,41 @@ describe('a driver', () => {
     await here.peer.request('traffic/clear', {});
     expect((await here.peer.request('traffic/read', { after: 0, max: 10 })).rows).toEqual([]);
     expect((await refused(here.peer.request('traffic/get', { id: 'x' }))).code).toBe('NOT_FOUND');
+  });
+
+  it('has a window on the rows that match, is told what is wrong with a filter, and what could be typed', async () => {
+    const here = await aHelper();
+    const opened = await here.open();
+    const ca = await readFile(opened.tunnel.caFile ?? '', 'utf8');
+    const { hostname = '', url = '' } = opened.tunnel;
+    const target = { hostname, port: Number(new URL(url).port), ca };
+    for (let calls = 0; calls < 2; calls += 1)
+      await callHttp1(target, { path: '/mcp', headers: mcpHeaders('mcpt_wrong') });
+    const view = async (filter: string): Promise<number> => {
+      const result = await here.peer.request('traffic/view', { filter });
+      if (result.kind === 'problem') throw new Error(result.message);
+      return result.view;
+    };
+    const [strangers, others] = [await view('is:stranger'), await view('server:"no such server"')];
+    const window = await here.peer.request('traffic/window', { view: strangers, from: 0, count: 1 });
+    expect(window).toMatchObject({ length: 2, from: 0, lines: [{ kind: 'row', row: { stranger: true } }] });
+    expect(await here.peer.request('traffic/window', { view: others, from: 'end', count: 9 })).toMatchObject({
+      length: 0,
+    });
+    const own = await view(`server:"${opened.tunnel.server.name}"`);
+    expect((await here.peer.request('traffic/window', { view: own, from: 0, count: 9 })).length).toBe(window.total);
+    expect(await here.peer.request('traffic/view', { filter: 'ok status:fine' })).toMatchObject({
+      kind: 'problem',
+      at: 10,
+    });
+    expect(await here.peer.request('traffic/complete', { text: 'server:', caret: 7 })).toEqual({
+      from: 7,
+      to: 7,
+      options: [opened.tunnel.server.name],
+    });
+    for (let more = 0; more < maxViews; more += 1) await view('');
+    const gone = here.peer.request('traffic/window', { view: strangers, from: 0, count: 1 });
+    expect((await refused(gone)).code).toBe('NOT_FOUND');
   });
 
   it('hears of every change of the grants, whoever made it, and the log holds what it was', async () => {

@@ -77,7 +77,8 @@ function contains(text: string, word: string): boolean {
   return text.toLowerCase().includes(word);
 }
 
-function nameOf(
+/** What a key speaks of, where the row has it. */
+export function nameOf(
   row: ExchangeRow,
   key: NameKey,
   serverName: (tunnel: string) => string | undefined,
