@@ -136,7 +136,7 @@ async function reachEdge(
 }
 
 async function onFiles<T>(
-  { files, clock }: CommandContext,
+  { files, clock, signal }: CommandContext,
   folder: string,
   use: (edge: EdgeVerbs) => Promise<T>,
 ): Promise<T> {
@@ -149,7 +149,7 @@ async function onFiles<T>(
   if (!registry) return use(edgeVerbs(await EdgeState.load(options), settings, () => []));
 
   const listen = { host: 'localhost', port }; // Nobody hears of it: this process serves nothing.
-  const cluster = await joinRegistry({ ...options, registry, listen, addresses: {}, log: silentEdgeLog });
+  const cluster = await joinRegistry({ ...options, registry, listen, addresses: {}, log: silentEdgeLog }, signal);
   try {
     return await use(edgeVerbs(cluster.state, settings, () => cluster.routes()));
   } finally {

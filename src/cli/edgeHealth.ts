@@ -64,10 +64,11 @@ export async function serveEdgeHealth(
   const lag = new EventLoopLag();
   const nothing = { counters: makeEdgeCounters(), links: 0, connectors: 0, routes: 0, visitors: 0, heldBytes: 0 };
   const none = { ...nothing, bytesToConnectors: 0, bytesToVisitors: 0, isDraining: false };
-  const metrics = edgeMetrics(
+  let isReady = false;
+  const figures = edgeMetrics(
     () => ({
       ...(watched.edge()?.figures() ?? none),
-      isReady: watched.edge()?.isOpen ?? false,
+      isReady,
       registryAway: watched.registry?.() === 'away',
       unspentTokens: watched.unspentTokens(),
       certificateExpiresMs: watched.certificateExpiresMs(),
@@ -76,6 +77,13 @@ export async function serveEdgeHealth(
     productVersion,
     lag,
   );
+  const metrics = {
+    contentType: figures.contentType,
+    async print() {
+      isReady = (await edgeReadiness(watched)).status === 200; // As /readyz says it, whatever that takes into account.
+      return figures.print();
+    },
+  };
   try {
     const server = await serveHealth(address, { readiness: () => edgeReadiness(watched), metrics });
     const close = async (): Promise<void> => {

@@ -71,9 +71,20 @@ export async function planEdge(folder: string, words: EdgeRunOptions): Promise<E
     },
     proxyFrom: [...(words.proxyFrom ?? file.proxyFrom ?? [])],
     asnDb: from(words.asnDb, folder) ?? from(file.asnDb, beside),
-    registry: words.registry === undefined ? registryIn(file, beside) : words,
+    registry: { ...registryIn(file, beside), ...registryWords(words) },
     reservedLabels: [...(file.reservedLabels ?? [])],
     limits: definedOf(file.limits ?? {}),
+  };
+}
+
+function registryWords(words: EdgeRunOptions): EdgeRegistryOptions {
+  const { registry, registryCreds, registryCa, nodeAddress, publicAddress } = words;
+  return {
+    ...(registry ? { registry } : {}),
+    ...(registryCreds === undefined ? {} : { registryCreds }),
+    ...(registryCa === undefined ? {} : { registryCa }),
+    ...(nodeAddress ? { nodeAddress } : {}),
+    ...(publicAddress ? { publicAddress } : {}),
   };
 }
 
@@ -125,7 +136,7 @@ export function needsRestart(now: EdgePlan, next: EdgePlan): string[] {
     health: plan.health,
     'log.format': plan.log.format,
     asnDb: plan.asnDb,
-    registry: plan.registry.registry,
+    registry: plan.registry,
     'limits.handshakeMs': plan.limits.handshakeMs,
   });
   const [before, after] = [fixed(now), fixed(next)];

@@ -75,8 +75,27 @@ export type JoinOptions = EdgeStateOptions & {
   log: EdgeLog;
 };
 
-/** Throws `TIMEOUT` where it cannot be reached, `CONFIG_INVALID` where it is another edge's. */
-export async function joinRegistry({ registry, listen, addresses, ...state }: JoinOptions): Promise<Cluster> {
+/**
+ * Throws `TIMEOUT` where it cannot be reached, `CONFIG_INVALID` where it is another edge's, and the reason of `signal`
+ * where it is aborted first: servers that say nothing may take seconds each.
+ */
+export async function joinRegistry(options: JoinOptions, signal: AbortSignal): Promise<Cluster> {
+  signal.throwIfAborted();
+  const joining = join(options);
+  let giveUp = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => (giveUp = () => reject(signal.reason as Error)));
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([joining, aborted]);
+  } catch (error) {
+    void joining.then((late) => late.close()).catch(() => {}); // Nobody waits for it any more.
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+async function join({ registry, listen, addresses, ...state }: JoinOptions): Promise<Cluster> {
   const { servers, creds, ca } = registry;
   const options: RegistryOptions = {
     servers,

@@ -23,6 +23,10 @@ import { untilAborted } from './untilAborted.ts';
 
 export async function edgeRun(context: CommandContext, words: EdgeRunOptions): Promise<void> {
   const { output, paths, files, clock, signal, urgent, onHangup } = context;
+  let reload: EdgeReload | undefined;
+  let isHangupDue = false;
+  // From the first moment: until the edge runs SIGHUP must not end it, and what it asks for is done once it does.
+  onHangup(() => (reload ? void reload.reload() : (isHangupDue = true)));
   const plan = await planEdge(context.folder, words);
   const folder = edgeDataFolder(context, plan.data);
   const domain = await domainOf(context, folder, plan);
@@ -33,11 +37,12 @@ export async function edgeRun(context: CommandContext, words: EdgeRunOptions): P
     const registry = registrySettings(context, plan.registry);
     const cluster =
       registry &&
-      lifetime.add(await joinRegistry({ ...kept, registry, listen: plan.listen, addresses: plan.registry, log }));
+      lifetime.add(
+        await joinRegistry({ ...kept, registry, listen: plan.listen, addresses: plan.registry, log }, signal),
+      );
     const state = cluster?.state ?? (await EdgeState.load(kept));
     const settings = { domain, port: plan.listen.port, registry };
     let edge: Edge | undefined;
-    let reload: EdgeReload | undefined;
     const watched: WatchedEdge = {
       edge: () => edge,
       // A registry has its own word; what this node knows of it is at hand.
@@ -66,7 +71,7 @@ export async function edgeRun(context: CommandContext, words: EdgeRunOptions): P
       reloadServer: () => state.reloadServer(),
       log,
     });
-    onHangup(() => void reload.reload());
+    if (isHangupDue) void reload.reload();
 
     const { pin } = state.serverIdentity();
     announce(context, { domain, host: listen.host, port: edge.port, pin, folder, health: health?.port }, words.data);

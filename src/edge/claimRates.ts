@@ -1,4 +1,4 @@
-// A bound on how fast one connector may claim names: each claim may write the edge's state. A connector that comes back
+// A bound on how fast one connector may claim names and ask for certificates: each may write the edge's state. A connector that comes back
 // after a loss claims all of its names over all of its links at once, and is far from the bound.
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
@@ -22,7 +22,7 @@ export class ClaimRates {
     this.#options = options;
   }
 
-  /** Throws `LIMIT` where the connector has claimed too much just now. */
+  /** Throws `LIMIT` where the connector has asked for too much just now. */
   demand(connector: string): void {
     const { limits, clock, onRefused } = this.#options;
     const current = () => ({ perSecond: limits.claimsPerSecondPerConnector, burst: limits.claimBurstPerConnector });
@@ -32,7 +32,7 @@ export class ClaimRates {
     if (this.#rates.size > maxKnownConnectors) this.#rates.delete(this.#rates.keys().next().value ?? connector);
     if (rate.take()) return;
     onRefused();
-    throw new TunnelError('LIMIT', 'this machine claims names too fast: it may do so again in a second', {
+    throw new TunnelError('LIMIT', 'this machine asks too much at once: it may do so again in a second', {
       retryable: true,
     });
   }

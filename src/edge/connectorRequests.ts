@@ -30,7 +30,6 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'LIMIT',
   'USAGE',
   'CLOSED',
-  'TIMEOUT', // of a registry that cannot be reached
 ]);
 
 export function answerConnector(link: Link, options: ConnectorRequestsOptions): void {
@@ -53,9 +52,10 @@ export function answerConnector(link: Link, options: ConnectorRequestsOptions): 
     return null;
   });
   session.control.handle('certificate/renew', async (wanted) => {
-    const renewed = await sharing(log, 'make the certificate', () =>
-      renewCertificate(state, connector, wanted?.csr, clock),
-    );
+    const renewed = await sharing(log, 'make the certificate', async () => {
+      rates.demand(connector); // To look at a request costs more than to refuse it.
+      return renewCertificate(state, connector, wanted?.csr, clock);
+    });
     log.info('certificate-renewed', `connector ${connector} has a new certificate`, { connector });
     return renewed;
   });
@@ -68,6 +68,12 @@ async function sharing<T>(log: EdgeLog, what: string, act: () => Promise<T>): Pr
   } catch (error) {
     if (error instanceof TunnelError && refusals.has(error.code)) throw error;
     log.error('request-failed', `the edge could not ${what}: ${errorInfo(error).message}`);
+    // The connector learns so much, and not where the registry is.
+    if (error instanceof TunnelError && error.code === 'TIMEOUT') {
+      throw new TunnelError('TIMEOUT', 'the registry of this edge cannot be reached: try again later', {
+        cause: error,
+      });
+    }
     throw new TunnelError('INTERNAL', `the edge could not ${what}: its log says why`, {
       cause: error,
       retryable: true,

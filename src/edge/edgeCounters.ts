@@ -41,7 +41,7 @@ export type EdgeCounters = {
   overHeldBytes: number;
   /** Turned away at the connectors' door. */
   connectorsRefused: number;
-  /** Refused: claims over the rate of their connector. */
+  /** Refused: claims and requests for certificates over the rate of their connector. */
   overClaimRate: number;
 };
 

@@ -37,7 +37,7 @@ export type EdgeLimits = {
   lifetimeMs: number;
   /** Live links of one connector. */
   maxSessionsPerConnector: number;
-  /** Claims of names by one connector a second, on average, and at once after a rest. */
+  /** Claims of names, and requests for certificates, by one connector a second, on average, and at once after a rest. */
   claimsPerSecondPerConnector: number;
   claimBurstPerConnector: number;
   /** Names served through one link, and links that serve one name. */

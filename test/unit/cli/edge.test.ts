@@ -1,10 +1,12 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
+import { TunnelError } from '../../../src/core/errors.ts';
 import { EdgeState } from '../../../src/edge/edgeState.ts';
 import { PrivateFileStore } from '../../../src/helper/privateFiles.ts';
+import { until } from '../../support/until.ts';
 import type { Ran } from './world.ts';
 import { World } from './world.ts';
 
@@ -22,7 +24,7 @@ afterEach(async () => {
   await world.close();
 });
 
-type Ready = { domain: string; edge: string; address: string; pin: string; data: string };
+type Ready = { health?: number; domain: string; edge: string; address: string; pin: string; data: string };
 
 /** Starts an edge and resolves with its `ready` line. */
 function startEdge(...more: string[]): Promise<Ready> {
@@ -36,6 +38,57 @@ function startEdge(...more: string[]): Promise<Ready> {
 }
 
 describe('edge', () => {
+  it('is as ready in its metrics as in /readyz', async () => {
+    const { data, health } = await startEdge('--health', '127.0.0.1:0');
+    const page = async (path: string) => fetch(`http://127.0.0.1:${health}${path}`);
+    const ready = async (): Promise<unknown> =>
+      /^mcp_tunnel_edge_ready (\d)$/m.exec(await (await page('/metrics')).text())?.[1];
+    expect([(await page('/readyz')).status, await ready()]).toEqual([200, '1']);
+    await writeFile(join(data, 'edge.json'), 'broken');
+    expect(await (await page('/readyz')).json()).toMatchObject({ ready: false, state: 'unreadable' });
+    expect(await ready()).toBe('0');
+  });
+
+  it('takes SIGHUP from its first moment for what it means, and never as an end', async () => {
+    let onHangup: (() => void) | undefined;
+    const words = [
+      'edge',
+      'run',
+      '--json',
+      '--domain',
+      'edge.localhost',
+      '--cert',
+      'absent.pem',
+      '--key',
+      'absent.key',
+    ];
+    const { code } = await world.run(words, { onHangup: (listener) => (onHangup = listener) });
+    expect(code).not.toBe(0);
+    expect(onHangup).toBeDefined(); // Though it came to nothing.
+    const hangUp = (listener: () => void): void => listener(); // Before there is anything to read anew.
+    const run = world.run(['edge', 'run', '--json', '--domain', 'edge.localhost', '--listen', '127.0.0.1:0'], {
+      signal: stop.signal,
+      onHangup: hangUp,
+    });
+    await until(async () => (await world.run(['edge', 'status', '--json'])).code === 0);
+    stop.abort();
+    expect((await run).err).toContain('the settings were read anew');
+  });
+
+  it('ends at once where a registry says nothing', async () => {
+    let met = 0;
+    const silent = createServer((socket) => void ((met += 1), socket.on('error', () => {})));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const servers = Array.from({ length: 50 }, (_, at) => `nats://127.0.0.${1 + at}:${port}`);
+    const words = ['edge', 'run', '--json', '--domain', 'edge.localhost', '--listen', '127.0.0.1:0'];
+    const run = world.run([...words, ...servers.flatMap((server) => ['--registry', server])], { signal: stop.signal });
+    await until(() => met > 0);
+    stop.abort(new TunnelError('CANCELLED', 'it was told to end'));
+    expect(await run).toMatchObject({ events: [{ code: 'CANCELLED' }] });
+    silent.close();
+  });
+
   it('runs until it is stopped, and says how to reach and pin it', async () => {
     const ready = await startEdge();
     expect(ready).toMatchObject({

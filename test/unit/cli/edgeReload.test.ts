@@ -79,6 +79,17 @@ describe('settings that are read anew', () => {
     expect(lines.at(-1)).toContain('with the next start: listen, limits.handshakeMs');
   });
 
+  it('name a place of the registry as well, and a word of the command that wins over the file stays', async () => {
+    const registry = (more: string): string => `registry:\n  servers: [nats://192.0.2.1]\n${more}`;
+    const { folder, reload, write, lines } = await anEdge(registry('  publicAddress: a.example.com:443\n'));
+    await write(registry('  publicAddress: b.example.com:443\n'));
+    await reload.reload();
+    expect(lines.at(-1)).toContain('with the next start: registry');
+    const { registry: planned } = await planEdge(folder, { config: 'edge.yaml', registryCreds: 'mine.creds' });
+    expect(planned).toMatchObject({ registry: ['nats://192.0.2.1'], registryCreds: 'mine.creds' });
+    expect((await planEdge(folder, { config: 'edge.yaml', registry: [] })).registry.registry).toEqual([]);
+  });
+
   it('are read one after the other, however often somebody asks', async () => {
     const { reload } = await anEdge('');
     await Promise.all([reload.reload(), reload.reload(), reload.reload()]);
