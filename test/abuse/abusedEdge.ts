@@ -12,6 +12,7 @@ import type { EdgeIdentity } from '../../src/tunnel/edgeIdentity.ts';
 import { callHttp1, type Target } from '../support/agents.ts';
 import { anAuthority } from '../support/certs.ts';
 import { CommandWorld } from '../support/commandWorld.ts';
+import { MemoryProbe, type MemorySample } from '../soak/memory.ts';
 
 export const domain = 'edge.localhost';
 const mebibyte = 1 << 20;
@@ -22,13 +23,16 @@ export class AbusedEdge {
   readonly #pid: number;
   readonly #identity: EdgeIdentity;
   readonly #authority: Authority;
+  readonly #memory: MemoryProbe;
   readonly #open: OpenCarrier[] = [];
 
   static async start(): Promise<AbusedEdge> {
     const world = await CommandWorld.make();
     onTestFinished(() => world.close());
     const data = ['--data', 'data', '--json'];
-    const { child, first } = world.start(['edge', 'run', '--domain', domain, '--listen', '127.0.0.1:0', ...data]);
+    const memory = new MemoryProbe(world.folder);
+    const words = ['edge', 'run', '--domain', domain, '--listen', '127.0.0.1:0', ...data];
+    const { child, first } = world.start(words, memory.environment);
     const { edge, pin } = (await first) as { edge: string; pin: string };
     const done = async (...words: string[]): Promise<void> => {
       const { code, err } = await world.run(words);
@@ -39,12 +43,13 @@ export class AbusedEdge {
     await done('enroll', edge, '--pin', pin, '--token-file', 'token.txt');
     const identity = await readFile(join(world.home, 'edges', `${domain}.json`), 'utf8');
     const port = Number(edge.split(':').at(-1));
-    return new AbusedEdge(port, child.pid!, JSON.parse(identity) as EdgeIdentity, await anAuthority());
+    return new AbusedEdge(port, child.pid!, JSON.parse(identity) as EdgeIdentity, await anAuthority(), memory);
   }
 
-  private constructor(port: number, pid: number, identity: EdgeIdentity, authority: Authority) {
+  private constructor(port: number, pid: number, identity: EdgeIdentity, authority: Authority, memory: MemoryProbe) {
     this.port = port;
     this.#pid = pid;
+    this.#memory = memory;
     this.#identity = identity;
     this.#authority = authority;
     onTestFinished(() => this.closeTunnels());
@@ -71,6 +76,11 @@ export class AbusedEdge {
 
   async closeTunnels(): Promise<void> {
     await Promise.all(this.#open.splice(0).map((open) => open.close()));
+  }
+
+  /** Of the edge's process, after garbage was collected: what it holds in its heap and outside of it, and all that is resident. */
+  held(): Promise<MemorySample> {
+    return this.#memory.sample(this.#pid, 0);
   }
 
   /** Of the edge's process, in bytes. */

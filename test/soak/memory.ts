@@ -19,7 +19,7 @@ export class MemoryProbe {
   readonly #path: string;
   readonly #samples: MemorySample[] = [];
   #asked = 0;
-  #work: Promise<void> = Promise.resolve();
+  #work: Promise<unknown> = Promise.resolve();
 
   constructor(folder: string) {
     this.#path = join(folder, 'memory.json');
@@ -31,9 +31,10 @@ export class MemoryProbe {
   }
 
   /** One at a time, in the order asked. */
-  sample(pid: number, calls: number): Promise<void> {
-    this.#work = this.#work.then(() => this.#sample(pid, calls));
-    return this.#work;
+  sample(pid: number, calls: number): Promise<MemorySample> {
+    const sample = this.#work.then(() => this.#sample(pid, calls));
+    this.#work = sample;
+    return sample;
   }
 
   figures(): MemoryFigures {
@@ -47,12 +48,14 @@ export class MemoryProbe {
     };
   }
 
-  async #sample(pid: number, calls: number): Promise<void> {
+  async #sample(pid: number, calls: number): Promise<MemorySample> {
     const asked = ++this.#asked;
     process.kill(pid, 'SIGUSR2');
     await until(async () => (await this.#read()).asked === asked, 60_000);
     const { heldBytes, residentBytes } = await this.#read();
-    this.#samples.push({ calls, heldBytes, residentBytes });
+    const sample = { calls, heldBytes, residentBytes };
+    this.#samples.push(sample);
+    return sample;
   }
 
   async #read(): Promise<{ asked: number; heldBytes: number; residentBytes: number }> {
