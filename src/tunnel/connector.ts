@@ -7,9 +7,10 @@ import type { Admission } from '../core/admission.ts';
 import { Backoff } from '../core/backoff.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { Emitter, type Unsubscribe } from '../core/emitter.ts';
-import { errorInfo, TunnelError, type ErrorCode, type ErrorInfo } from '../core/errors.ts';
+import { errorInfo, TunnelError, type ErrorInfo } from '../core/errors.ts';
 import type { RenewedCertificate, RouteClaim } from '../protocol/edge.ts';
 import { Link, type Drain, type LinkOptions } from './link.ts';
+import { isOvertaken, isRefusal, mayPass } from './edgeVerdict.ts';
 import { Places, type Place } from './places.ts';
 
 /** Waits while no link is up; each is drawn from zero to a ceiling that doubles (full jitter). */
@@ -26,6 +27,8 @@ export const replaceMs = 500;
 export const steadyMs = 10_000;
 /** How soon a link must give a sign of life when the network has changed, or the machine has slept. */
 export const probeMs = 3000;
+/** Links that the edge means to end, for each one that is held; of more the first is ended at once, visitors or not. */
+export const maxLeavingPerLink = 4;
 /** Lost links that are told of. */
 const maxGone = 16;
 /** How long a name that another tunnel of this machine holds is asked for again after a loss. */
@@ -58,20 +61,6 @@ export type ConnectorOptions = {
   log: (message: string) => void;
 };
 
-/** Losing these is no verdict: what stood in the way may go away by itself, so a tunnel that was up waits for that. */
-const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'EDGE_UNREACHABLE',
-  'EDGE_IDENTITY',
-  'CLOSED',
-  'TIMEOUT',
-  'LIMIT',
-  'INTERNAL',
-]);
-
-/** Another process took the name over; two would push each other off for ever. */
-const isOvertaken = (error: unknown): error is TunnelError =>
-  error instanceof TunnelError && error.code === 'ROUTE_BUSY' && !error.retryable;
-
 export class Connector {
   readonly #options: ConnectorOptions;
   readonly #changed = new Emitter<ConnectorState>();
@@ -90,6 +79,7 @@ export class Connector {
   /** Links of this run that were lost, the newest last: the edge is told, in case it has not noticed. */
   #gone: string[] = [];
   #admission: Admission | undefined;
+  #changing: Promise<void> = Promise.resolve();
   #running: Promise<void> = Promise.resolve();
   #dialling: AbortController | undefined;
   #unsubscribe: Unsubscribe | undefined;
@@ -134,7 +124,14 @@ export class Connector {
   }
 
   /** From now on, and for who is inside. Throws a refusal of the edge's; then everything is as it was. */
-  async letIn(admission: Admission | undefined): Promise<void> {
+  letIn(admission: Admission | undefined): Promise<void> {
+    // One after the other: a refusal puts back what was there before it, not what somebody else asks for meanwhile.
+    const changed = this.#changing.then(() => this.#letIn(admission));
+    this.#changing = changed.catch(() => {}); // Whoever asked hears of it.
+    return changed;
+  }
+
+  async #letIn(admission: Admission | undefined): Promise<void> {
     const before = this.#admission;
     this.#admission = admission;
     const refusals = await this.#claimAgain();
@@ -166,6 +163,11 @@ export class Connector {
   /** Nobody is served, nor can be. */
   get #isOut(): boolean {
     return this.#up.size + this.#leaving.size === 0;
+  }
+
+  /** Each link was to be replaced once; an edge that ends the new ones as well is met ever more seldom. */
+  get #isDrainedTooOften(): boolean {
+    return this.#leaving.size > this.#options.wanted;
   }
 
   async #stayUp(): Promise<void> {
@@ -201,9 +203,9 @@ export class Connector {
   /** One more beside those that are up. */
   async #addLink(): Promise<void> {
     const { random, log } = this.#options;
-    const isReplacement = this.#leaving.size > 0 && this.#further.attempt === 0;
+    const isReplacement = this.#leaving.size > 0 && !this.#isDrainedTooOften && this.#further.attempt === 0;
     const pauseMs = this.#pauseMs ?? (isReplacement ? Math.floor(random() * replaceMs) : this.#further.next());
-    if (pauseMs > 0) await this.#sleep(pauseMs);
+    await this.#pause(pauseMs);
     if (this.#isOver || this.#isOut) return;
     const place = this.#places.next([...this.#up.values()]);
     const failure = await this.#try(place);
@@ -217,6 +219,19 @@ export class Connector {
     this.#pauseMs = isFull ? limitPauseMs : undefined;
     const { up, wanted } = this.links;
     log(`${up} of ${wanted} links to the edge are up; another failed: ${errorInfo(failure).message}`);
+  }
+
+  /** Whole, whatever happens to other links, unless the network has changed; what is to be replaced shortens it. */
+  async #pause(pauseMs: number): Promise<void> {
+    const { clock, random } = this.#options;
+    const suspectedMs = this.#suspectedMs;
+    let untilMs = clock.now() + pauseMs;
+    while (!this.#isOver && !this.#isOut && clock.now() < untilMs && this.#suspectedMs === suspectedMs) {
+      const leaving = this.#leaving.size;
+      await this.#sleep(untilMs - clock.now());
+      if (this.#leaving.size <= leaving || this.#isDrainedTooOften) continue;
+      untilMs = Math.min(untilMs, clock.now() + Math.floor(random() * replaceMs));
+    }
   }
 
   /** The failure, if it failed; `undefined` as well when the attempt was given up. */
@@ -241,10 +256,27 @@ export class Connector {
     const claim = this.#claim();
     const link = await Link.open({ claim, dial: (until) => dial(until, place), clock, onStream }, signal);
     if (this.#isOver) return link.close();
-    if (claim.admission !== this.#admission) await link.claimAgain(this.#claim()); // It was changed meanwhile.
+    // Who may come in was changed meanwhile. A link that has not heard of it must not stay.
+    if (claim.admission !== this.#admission) await this.#claimOrClose(link, signal);
+    if (this.#isOver) return link.close();
     this.#places.praise(place);
     this.#places.learn(link.claimed.nodes);
     this.#take(link, place);
+  }
+
+  async #claimOrClose(link: Link, signal: AbortSignal): Promise<void> {
+    const giveUp = (): void => void link.close();
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      let told: RouteClaim;
+      do await link.claimAgain((told = this.#claim()));
+      while (told.admission !== this.#admission);
+    } catch (error) {
+      await link.close();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
   }
 
   #claim(): RouteClaim {
@@ -253,12 +285,19 @@ export class Connector {
     return { label, instance, run: this.#run, ...gone, ...(this.#admission ? { admission: this.#admission } : {}) };
   }
 
-  /** What the edge refused. A link that was lost meanwhile comes back with the newest claim by itself. */
+  /** What the edge refused. A link that is lost comes back with the newest claim by itself; so does one that answers neither way. */
   async #claimAgain(): Promise<unknown[]> {
-    const claimed = await Promise.allSettled([...this.#up.keys()].map((link) => link.claimAgain(this.#claim())));
-    return claimed.flatMap((one) =>
-      one.status === 'rejected' && isRefusal(one.reason) ? [one.reason as unknown] : [],
-    );
+    const refusals: unknown[] = [];
+    const claim = async (link: Link): Promise<void> => {
+      try {
+        await link.claimAgain(this.#claim());
+      } catch (error) {
+        if (isRefusal(error)) refusals.push(error);
+        else await link.close();
+      }
+    };
+    await Promise.all([...this.#up.keys()].map(claim));
+    return refusals;
   }
 
   #take(link: Link, place: Place): void {
@@ -277,6 +316,10 @@ export class Connector {
     this.#places.shun(this.#up.get(link));
     this.#up.delete(link);
     this.#leaving.set(link, drain);
+    this.#pauseMs ||= undefined; // Else an edge that ends each link at once had us dial without a pause for ever.
+    if (this.#isDrainedTooOften) this.#isFlapping = true;
+    const [oldest] = this.#leaving.keys();
+    if (this.#leaving.size > maxLeavingPerLink * this.#options.wanted) void oldest?.close();
     this.#count();
     this.#wake();
   }
@@ -287,6 +330,7 @@ export class Connector {
     this.#gone = [...this.#gone, link.id].slice(-maxGone);
     const hasLasted = this.#options.clock.now() - link.sinceMs >= steadyMs;
     if (wasUp) this.#isFlapping = !hasLasted;
+    if (wasUp) this.#pauseMs ||= undefined;
     if (this.#isOver) return;
     if (wasUp) this.#count();
     if (wasUp && !this.#mayRetry(reason)) return this.#fail(reason);
@@ -315,7 +359,7 @@ export class Connector {
     if (!(error instanceof TunnelError)) return true; // A fault of ours is not the edge's verdict on this tunnel.
     // A clock may be set right, and a machine enrolled again, while the tunnel waits.
     if (error.code === 'CERTIFICATE_INVALID') return error.retryable;
-    if (error.code !== 'ROUTE_BUSY') return passing.has(error.code);
+    if (error.code !== 'ROUTE_BUSY') return mayPass(error);
     if (isOvertaken(error)) return false;
     this.#busySinceMs ??= this.#options.clock.now();
     return this.#options.clock.now() - this.#busySinceMs < busyPatienceMs;
@@ -350,9 +394,4 @@ export class Connector {
   #count(): void {
     if (!this.#stop.signal.aborted) this.#counted.emit(this.links);
   }
-}
-
-/** The edge's own word, not the end of a link. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof TunnelError && ['USAGE', 'LIMIT', 'ROUTE_DENIED', 'ROUTE_BUSY'].includes(error.code);
 }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { TunnelError } from '../core/errors.ts';
+import { isJsonObject } from '../core/json.ts';
 import type { RenewedCertificate, RouteClaim, RouteClaimed } from '../protocol/edge.ts';
 import { openConnectorLink } from '../wire/framings.ts';
 import type { ConnectorLink, ConnectorPeer, StreamHead } from '../wire/link.ts';
@@ -98,12 +99,18 @@ export class Link {
     if (this.#drain) drain(this.#drain);
   }
 
-  /** Says anew who may come in. Throws a refusal of the edge's; the link stays. */
+  /** Says anew who may come in. Throws a refusal of the edge's, `TIMEOUT`, `CLOSED`; the link stays. */
   async claimAgain(claim: RouteClaim): Promise<void> {
+    const late = new AbortController();
+    const timer = this.#options.clock.after(claimMs, () => late.abort());
     try {
-      this.#claimed = (await this.#control?.request('route/claim', { ...claim, link: this.id })) ?? this.#claimed;
+      const answer = await this.#control?.request('route/claim', { ...claim, link: this.id }, late.signal);
+      if (isJsonObject(answer)) this.#claimed = answer;
     } catch (error) {
+      if (late.signal.aborted) throw new TunnelError('TIMEOUT', 'the edge did not answer in time');
       throw edgeRefusal(error);
+    } finally {
+      timer.cancel();
     }
   }
 
@@ -184,11 +191,15 @@ export class Link {
       this.#onDrain?.(this.#drain);
     });
     control.start();
+    let answer: unknown;
     try {
-      this.#claimed = await control.request('route/claim', { ...claim, link: this.id });
+      answer = await control.request('route/claim', { ...claim, link: this.id });
     } catch (error) {
       throw edgeRefusal(error);
     }
+    if (!isJsonObject(answer))
+      throw new TunnelError('EDGE_IDENTITY', 'the edge answered the claim with nothing: is it one?');
+    this.#claimed = answer as RouteClaimed;
   }
 }
 

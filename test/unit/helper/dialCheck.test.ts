@@ -145,7 +145,8 @@ describe('a refusal to run a command', () => {
     const error = refusal(() => check.mayRun(transport));
     expect(error?.data).toMatchObject({ entry: '{"stdio":"x --token * rest"}' });
     expect(JSON.stringify([error?.message, error?.data])).not.toContain('abcdefgh');
-    const allowed = await checkOf({ upstreams: [JSON.parse(String(error?.data?.['entry']))] });
+    const entry = (error?.data as { entry: string } | undefined)?.entry ?? '';
+    const allowed = await checkOf({ upstreams: [JSON.parse(entry)] });
     expect(refusal(() => allowed.mayRun(transport))).toBeUndefined();
   });
 });

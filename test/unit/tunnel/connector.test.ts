@@ -125,6 +125,14 @@ describe('the first connection', () => {
     await until(() => sessions.every((session) => session.closed));
   });
 
+  it.each([null, 5, 'yes'])('leaves nothing open where the edge answers the claim with %j', async (answer) => {
+    const { start, claimWith, sessions, clock } = await world();
+    claimWith(() => answer as never);
+    await expect(start()).rejects.toMatchObject({ code: 'EDGE_IDENTITY' });
+    await until(() => sessions[0]?.closed === true);
+    expect(clock.pending).toBe(0);
+  });
+
   it('shows an edge’s words and obeys none of them', async () => {
     const { start, claimWith } = await world();
     claimWith(() => {

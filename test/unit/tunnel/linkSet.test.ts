@@ -10,10 +10,12 @@ import {
   Connector,
   furtherBaseMs,
   limitPauseMs,
+  maxLeavingPerLink,
   probeMs,
   replaceMs,
   type ConnectorState,
 } from '../../../src/tunnel/connector.ts';
+import { claimMs } from '../../../src/tunnel/link.ts';
 import type { Place } from '../../../src/tunnel/places.ts';
 import type { RouteClaim } from '../../../src/protocol/edge.ts';
 import { EdgeSession } from '../../../src/wire/edgeSession.ts';
@@ -35,12 +37,12 @@ async function world({ random = (): number => 0.5, wanted = 4, nodes = [] as str
   const clock = new FakeClock();
   const ends: EdgeEnd[] = [];
   const server = createServer({ key: credentials.key, cert: credentials.cert });
-  const edge = { claim: (): void => {} };
+  const edge = { claim: (_claim: RouteClaim, _end: EdgeEnd): void | Promise<void> => {} };
   server.on('secureConnection', (socket: TLSSocket) => {
     socket.on('error', () => {});
     const end: EdgeEnd = { session: new EdgeSession(socket, { clock }), released: false, socket };
-    end.session.control.handle('route/claim', (claim) => {
-      edge.claim();
+    end.session.control.handle('route/claim', async (claim) => {
+      await edge.claim(claim, end);
       end.claim = claim;
       return { hostname: 'a.edge.test', port: 443, nodes };
     });
@@ -276,6 +278,21 @@ describe('an edge that drains', () => {
     expect(states).toEqual([]);
   });
 
+  it('is met ever more seldom where it ends each new link as well, and few of those are kept', async () => {
+    const { start, pass, ends, alive, edge, dials } = await world({ wanted: 2 });
+    await start();
+    edge.claim = async (_claim, end) => {
+      setImmediate(() => {
+        end.session.openStream({ hostname: 'a.edge.test', visitor: '192.0.2.1:1' }).resume();
+        end.session.control.notify('drain', { reason: 'again', withinMs: 600_000 });
+      });
+    };
+    ends[0]?.session.control.notify('drain', { reason: 'first', withinMs: 600_000 });
+    await pass(500_000);
+    expect(alive().length).toBeLessThanOrEqual(2 * (maxLeavingPerLink + 1));
+    expect(dials.length).toBeLessThan(40);
+  });
+
   it('keeps nobody longer than it said, whatever it says', async () => {
     const { start, full, wait, connector, ends } = await world({ wanted: 2 });
     await start();
@@ -284,6 +301,74 @@ describe('an edge that drains', () => {
     ends[0]?.session.control.notify('drain', { reason: 'now', withinMs: 5000 });
     ends[1]?.session.control.notify('drain', { reason: 'x', withinMs: Number.NaN });
     await wait(() => connector.links.up === 2 && ends.slice(0, 2).every(({ session }) => session.closed));
+  });
+});
+
+describe('who may come in', () => {
+  const networks = { networks: ['192.0.2.0/24'] };
+
+  it('is told over a link that was being opened meanwhile, or the link does not stay', async () => {
+    const { start, connector, ends, edge, wait } = await world({ wanted: 2 });
+    let goOn = (): void => {};
+    edge.claim = (_claim, end) => {
+      if (end === ends[0]) return undefined;
+      return new Promise((resolve) => (goOn = resolve));
+    };
+    await start();
+    await until(() => ends.length === 2);
+    await connector.letIn(networks);
+    expect(ends[0]?.claim?.admission).toEqual(networks);
+    edge.claim = (claim, end) => {
+      if (end === ends[1] && claim.admission) throw new TunnelError('LIMIT', 'no');
+    };
+    goOn();
+    await until(() => ends[1]?.session.closed === true);
+    edge.claim = () => undefined;
+    await wait(() => connector.links.up === 2, 10_000);
+    expect(ends.filter(({ session }) => !session.closed).map(({ claim }) => claim?.admission)).toEqual([
+      networks,
+      networks,
+    ]);
+  });
+
+  it('an edge that never answers holds up neither the change nor the end', async () => {
+    const { start, connector, ends, edge, clock } = await world({ wanted: 2 });
+    let goOn = (): void => {};
+    edge.claim = (_claim, end) => (end === ends[0] ? undefined : new Promise((resolve) => (goOn = resolve)));
+    await start();
+    await until(() => ends.length === 2);
+    edge.claim = () => new Promise(() => {});
+    const changed = connector.letIn(networks);
+    await until(() => clock.pending > 0);
+    clock.advance(claimMs);
+    await changed;
+    await until(() => ends[0]?.session.closed === true);
+    goOn(); // The second is up, and is told, and the edge says nothing again.
+    await connector.close();
+  });
+
+  it('a link over which the edge answers neither yes nor no is opened anew', async () => {
+    const { start, connector, ends, edge, wait } = await world({ wanted: 1 });
+    await start();
+    edge.claim = () => {
+      throw new TunnelError('INTERNAL', 'something');
+    };
+    await connector.letIn(networks);
+    await until(() => ends[0]?.session.closed === true);
+    edge.claim = () => undefined;
+    await wait(() => connector.links.up === 1, 1000);
+    expect(ends.at(-1)?.claim?.admission).toEqual(networks);
+  });
+
+  it('two changes at once are made one after the other: a refusal does not undo the other one', async () => {
+    const { start, connector, ends, edge } = await world({ wanted: 1 });
+    edge.claim = ({ admission }) => {
+      if (admission?.asns) throw new TunnelError('USAGE', 'not here');
+    };
+    await start();
+    const both = await Promise.allSettled([connector.letIn({ asns: [64500] }), connector.letIn(networks)]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(ends[0]?.claim?.admission).toEqual(networks);
   });
 });
 
