@@ -13,7 +13,12 @@ import { aWorld, enrolled, openTunnel, startEdge, type World } from '../support/
 import { Tap } from '../support/tap.ts';
 import { until } from '../support/until.ts';
 
-const unlimited = { visitorsPerSecond: 1e6, visitorBurst: 1e6 };
+const unlimited = {
+  visitorsPerSecond: 1e6,
+  visitorBurst: 1e6,
+  handshakesPerSecondPerAddress: 1e6,
+  handshakeBurstPerAddress: 1e6,
+};
 
 async function world(framing: Framing = 'frames'): Promise<World> {
   const clock = new CountingClock();
