@@ -23,7 +23,7 @@ const maxServerNames = 1_000;
 export function serveTraffic(peer: Driver, ready: () => Helper, clock: Clock): Closable {
   const views = new Map<number, TrafficView>();
   const names = new Map<string, string | undefined>();
-  let nextView = 1;
+  let nextView = clock.now(); // Not the number of a view of an earlier helper.
   let hints: Hints | undefined;
   let unsubscribe: (() => void) | undefined;
 

@@ -139,14 +139,15 @@ export type TrafficWindow = {
   lines: TrafficLine[];
   /** Place of the first of `lines` among all that match. */
   from: number;
-  /** How many lines match. */
+  /** How many lines there are in all: rows that match, and gaps. */
   length: number;
+  matched: number;
   /** Rows held, whether or not they match; of them calls of agents, and how many of those match. */
   total: number;
   calls: { held: number; shown: number };
   /** Calls pushed out since the log was cleared. */
   dropped: number;
-  /** Place of the row that was asked for by its id and number of its newest change; absent when it does not match. */
+  /** The row that was asked for by its id, while it is held: its place, -1 when it does not match, and its newest change. */
   selected?: { place: number; seq: number };
   /** Not everything that is held was looked at yet. */
   searching?: { seen: number; of: number };

@@ -155,6 +155,7 @@ export class TrafficView {
       lines: this.#lines(first, Math.min(length, first + size), gaps),
       from: first,
       length,
+      matched: index.length,
       total: held + log.held('stranger', tunnel) + log.held('event', tunnel),
       calls: { held, shown: index.length - this.#minor.size },
       dropped: gaps.reduce((sum, gap) => sum + gap.count, 0),
@@ -181,8 +182,9 @@ export class TrafficView {
 
   #placeOf(id: string | undefined, gaps: readonly { place: number }[]): TrafficWindow['selected'] {
     const recorder = id === undefined ? undefined : this.#options.log.find(id);
-    const place = recorder ? this.#index.placeOf(recorder) : -1;
-    if (!recorder || place < 0) return undefined;
+    if (!recorder) return undefined;
+    const place = this.#index.placeOf(recorder);
+    if (place < 0) return { place, seq: recorder.seq };
     return { place: place + gaps.filter((gap, at) => gap.place - at <= place).length, seq: recorder.seq };
   }
 }

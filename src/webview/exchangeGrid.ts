@@ -2,16 +2,22 @@
 // `aria-activedescendant` names the selected row, so that recycled rows never take it along.
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
-import type { ExchangeRow } from '../protocol/inspector.ts';
+import type { ExchangeRow, TrafficLine } from '../protocol/inspector.ts';
 import type { InspectorTextKey } from '../protocol/inspectorText.ts';
 import { byteSize, clockTime, milliseconds, oneLine } from './format.ts';
-import type { Entry, RowList } from './rowList.ts';
+import type { RowList } from './rowList.ts';
 import { rowHeight, rowWindow, scrollToShow } from './rowWindow.ts';
 import type { Words } from './words.ts';
 
 const columns = ['time', 'direction', 'agent', 'method', 'name', 'status', 'latency', 'size'] as const;
 
-/** `grid-select`: an id was chosen; `grid-open`: its details are wanted; `grid-follow`: the list was scrolled. */
+/** Lines asked for beyond those that are drawn, at each end. */
+const ahead = 40;
+
+/**
+ * `grid-select`: an id was chosen; `grid-open`: its details are wanted; `grid-follow`: the list was scrolled;
+ * `grid-sight`: lines came into sight that are not held.
+ */
 export class ExchangeGrid extends LitElement {
   static override readonly properties = { words: { attribute: false }, selected: { attribute: false } };
   declare words: Words;
@@ -19,6 +25,8 @@ export class ExchangeGrid extends LitElement {
   rows!: RowList;
   #follow = true;
   #scrolledTo = -1;
+  /** A place that was moved to before its line was held, and on which side the next one is if that is a gap. */
+  #awaited: { place: number; step: 1 | -1 } | undefined;
   readonly #resized = new ResizeObserver(() => this.requestUpdate());
 
   get follow(): boolean {
@@ -40,8 +48,11 @@ export class ExchangeGrid extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const { shown } = this.rows;
     const { first, end } = this.#window();
+    const lines = Array.from({ length: end - first }, (_, index) => first + index).flatMap((place) => {
+      const line = this.rows.line(place);
+      return line ? [{ line, place }] : [];
+    });
     const t = this.words.get;
     const active = this.selected !== undefined && this.rows.indexOf(this.selected) >= 0;
     return html`<div
@@ -49,7 +60,7 @@ export class ExchangeGrid extends LitElement {
       role="grid"
       tabindex="0"
       aria-label=${t('title')}
-      aria-rowcount=${shown.length + 1}
+      aria-rowcount=${this.rows.length + 1}
       aria-colcount=${columns.length}
       aria-activedescendant=${active ? rowId(this.selected!) : nothing}
       @scroll=${this.#scrolled}
@@ -61,16 +72,23 @@ export class ExchangeGrid extends LitElement {
       <div class="spacer" role="presentation">
         <div class="window" role="presentation">
           ${repeat(
-            shown.slice(first, end),
-            ({ row }) => row.id,
-            (entry, index) => this.#row(entry, first + index),
+            lines,
+            ({ line, place }) => (line.kind === 'row' ? line.row.id : `gap ${place}`),
+            ({ line, place }) => this.#line(line, place),
           )}
         </div>
       </div>
     </div>`;
   }
 
-  #row({ row }: Entry, index: number): TemplateResult {
+  #line(line: TrafficLine, place: number): TemplateResult {
+    if (line.kind === 'row') return this.#row(line.row, place);
+    return html`<div class="row gap" role="row" aria-rowindex=${place + 2}>
+      <span class="cell" role="gridcell" aria-colspan=${columns.length}>${this.words.get('gap', line.count)}</span>
+    </div>`;
+  }
+
+  #row(row: ExchangeRow, index: number): TemplateResult {
     const selected = row.id === this.selected;
     return html`<div
       class="row kind-${row.kind} status-${row.status} ${selected ? 'selected' : ''} ${index % 2 ? 'odd' : ''}"
@@ -95,10 +113,13 @@ export class ExchangeGrid extends LitElement {
   /** Sizes and places go through the object model: the page's policy forbids style attributes. */
   protected override updated(): void {
     const scroller = this.#scroller();
-    const { length } = this.rows.shown;
-    const { first } = this.#window();
+    const { length } = this.rows;
+    const { first, end } = this.#window();
+    const drawn = Math.max(first, Math.min(this.rows.window.from, end));
     this.#element('.spacer').style.height = `${length * rowHeight}px`;
-    this.#element('.window').style.transform = `translateY(${first * rowHeight}px)`;
+    this.#element('.window').style.transform = `translateY(${drawn * rowHeight}px)`;
+    this.#arrived();
+    if (!this.rows.covers(first, end)) this.#see();
     if (!this.#follow) return;
     const bottom = scroller.scrollHeight - scroller.clientHeight;
     if (Math.abs(scroller.scrollTop - bottom) < 1) return;
@@ -110,16 +131,49 @@ export class ExchangeGrid extends LitElement {
     this.#scroller().focus();
   }
 
-  /** Selects the row `by` steps away, or the first or last one. */
+  /** Selects the row at the place that `to` says; one that is not held is selected when it is. */
   #move(to: (index: number, last: number) => number): void {
-    const { shown } = this.rows;
-    if (shown.length === 0) return;
-    const current = this.selected === undefined ? -1 : this.rows.indexOf(this.selected);
-    const index = Math.min(shown.length - 1, Math.max(0, to(current, shown.length - 1)));
+    const { length } = this.rows;
+    if (length === 0) return;
+    const awaited = this.#awaited?.place;
+    const current = awaited ?? (this.selected === undefined ? -1 : this.rows.indexOf(this.selected));
+    const wanted = to(current, length - 1);
+    this.#awaited = { place: Math.min(length - 1, Math.max(0, wanted)), step: wanted > current ? 1 : -1 };
+    if (this.#awaited.place === 0) this.#awaited.step = 1;
+    if (this.#awaited.place === length - 1) this.#awaited.step = -1;
+    this.#reveal(this.#awaited.place);
+    this.#arrived();
+  }
+
+  #reveal(place: number): void {
     const scroller = this.#scroller();
     const height = scroller.clientHeight - rowHeight; // The header covers one row.
-    scroller.scrollTop = scrollToShow(index, scroller.scrollTop, height);
-    this.#select(shown[index]!.row.id);
+    scroller.scrollTop = scrollToShow(place, scroller.scrollTop, height);
+  }
+
+  /** The line that was moved to may be held by now; a gap is stepped over. */
+  #arrived(): void {
+    if (!this.#awaited) return;
+    const { place, step } = this.#awaited;
+    const line = this.rows.line(place);
+    if (line?.kind === 'gap' && this.rows.line(place + step)?.kind === 'row') {
+      this.#awaited = { place: place + step, step };
+      this.#reveal(place + step);
+      return this.#arrived();
+    }
+    if (!line) {
+      if (place >= this.rows.length) this.#awaited = undefined; // The list became shorter.
+      return;
+    }
+    this.#awaited = undefined;
+    if (line.kind === 'row') this.#select(line.row.id);
+  }
+
+  /** Asks for what is in sight, and for the newest where the list follows them. */
+  #see(): void {
+    const { first, end } = this.#window();
+    const count = end - first + 2 * ahead;
+    this.dispatchEvent(new CustomEvent('grid-sight', { detail: { from: Math.max(0, first - ahead), count } }));
   }
 
   readonly #keyDown = (event: KeyboardEvent): void => {
@@ -165,7 +219,7 @@ export class ExchangeGrid extends LitElement {
 
   #window(): { first: number; end: number } {
     const scroller = this.querySelector('.grid');
-    return rowWindow(scroller?.scrollTop ?? 0, scroller?.clientHeight ?? 600, this.rows.shown.length);
+    return rowWindow(scroller?.scrollTop ?? 0, scroller?.clientHeight ?? 600, this.rows.length);
   }
 
   #scroller(): HTMLElement {

@@ -2,6 +2,7 @@
 // holds nothing that the host could not tell it again, except what was chosen and typed.
 import { html, LitElement, type TemplateResult } from 'lit';
 import { systemClock } from '../core/clock.ts';
+import { maxFilterLength, type FilterProblem } from '../mcp/filter/filter.ts';
 import { Peer } from '../protocol/peer.ts';
 import type { InspectorHost, InspectorPage } from '../protocol/inspector.ts';
 import type { DetailState } from './exchangeDetail.ts';
@@ -12,6 +13,12 @@ import type { PageHost, PageState } from './pageHost.ts';
 import { RowList } from './rowList.ts';
 import { TrafficFeed } from './trafficFeed.ts';
 import { Words } from './words.ts';
+
+/** Filters that are kept; the oldest makes room. */
+const maxKeptFilters = 20;
+
+/** Suggestions shown at once. */
+const maxSuggestions = 8;
 
 type Tunnel = InspectorHost['requests']['panel/tunnels']['result'][number];
 
@@ -25,23 +32,30 @@ export class InspectorApp extends LitElement {
   #tunnels: Tunnel[] = [];
   #detail: DetailState | undefined;
   #detailSeq = -1;
-  #dropped = 0;
+  #problem: FilterProblem | undefined;
+  #suggested: { text: string; options: string[] } = { text: '', options: [] };
+  #paused = false;
+  /** What the list has in sight where it does not follow the newest. */
+  #sight = { from: 0, count: 100 };
   #reachable = true;
   #copied = false;
 
   start(host: PageHost): void {
     this.#host = host;
     this.#state = host.load();
-    this.#rows.filter(this.#state.filter ?? '');
     this.#peer = new Peer<InspectorPage, InspectorHost>(host.port);
     const peer = this.#peer;
     this.#feed = new TrafficFeed({
-      read: (params) => peer.request('traffic/read', params),
+      view: (params) => peer.request('traffic/view', params),
+      window: (params) => peer.request('traffic/window', params),
       clock: systemClock,
-      onRows: (rows, page) => {
-        this.#rows.put(rows);
-        this.#dropped = page.dropped;
+      onWindow: (window, { selected }) => {
+        this.#rows.put(window, selected);
         this.#refreshDetail();
+        this.requestUpdate();
+      },
+      onProblem: (problem) => {
+        this.#problem = problem;
         this.requestUpdate();
       },
       onReset: () => {
@@ -54,7 +68,7 @@ export class InspectorApp extends LitElement {
         this.requestUpdate();
       },
     });
-    peer.on('traffic/changed', ({ head }) => this.#feed.hint(head));
+    peer.on('traffic/changed', () => this.#feed.hint());
     peer.on('panel/visible', ({ visible }) => this.#feed.setVisible(visible));
     peer.on('panel/select', ({ tunnel }) => this.#selectTunnel(tunnel));
     peer.on('panel/tunnelsChanged', () => void this.#askTunnels());
@@ -63,6 +77,8 @@ export class InspectorApp extends LitElement {
   }
 
   async #begin(): Promise<void> {
+    this.#feed.filter(this.#state.filter ?? '');
+    this.#look();
     this.#feed.select(this.#state.tunnel);
     this.#feed.setVisible(true);
     this.#peer.request('traffic/watch', { on: true }).catch(() => {}); // The feed says when nobody answers.
@@ -92,11 +108,13 @@ export class InspectorApp extends LitElement {
 
   protected override render(): TemplateResult {
     if (!this.#host) return html``;
-    const guide = this.#rows.calls.held === 0 && !this.#detail && !this.#state.filter;
+    const { calls, total } = this.#rows.window;
+    const guide = calls.held === 0 && !this.#detail && !this.#state.filter;
     return html`<main class=${this.#detail ? 'with-detail' : ''} @keydown=${this.#keyDown}>
       ${this.#toolbar()}
       ${this.#reachable ? '' : html`<p class="banner" role="status">${this.#words.get('unreachable')}</p>`}
-      ${guide ? this.#empty() : ''} ${guide && this.#rows.total === 0 ? '' : this.#list()}
+      ${this.#problem ? html`<p class="banner" role="status">${this.#problem.message}</p>` : ''}
+      ${guide ? this.#empty() : ''} ${guide && total === 0 ? '' : this.#list()}
       ${
         this.#detail
           ? html`<mcp-exchange-detail
@@ -126,18 +144,49 @@ export class InspectorApp extends LitElement {
       <input
         class="filter"
         type="search"
-        maxlength="200"
+        maxlength=${maxFilterLength}
         placeholder=${t('filter')}
         aria-label=${t('filter')}
+        aria-invalid=${this.#problem !== undefined}
         .value=${this.#state.filter ?? ''}
-        @input=${(event: Event) => this.#filter((event.currentTarget as HTMLInputElement).value)}
+        @input=${(event: Event) => {
+          const { value, selectionStart } = event.currentTarget as HTMLInputElement;
+          this.#filter(value, selectionStart ?? value.length);
+        }}
       />
+      ${this.#keepButton()}
+      <button aria-pressed=${this.#paused} title=${t('pauseHint')} @click=${this.#pause}>${t('pause')}</button>
       <button aria-pressed=${follow} title=${t('followHint')} @click=${() => this.#follow(!follow)}>
         ${t('follow')}
       </button>
-      <button title=${t('clearHint')} ?disabled=${this.#rows.total === 0} @click=${this.#clear}>${t('clear')}</button>
+      <button title=${t('clearHint')} ?disabled=${this.#rows.window.total === 0} @click=${this.#clear}>
+        ${t('clear')}
+      </button>
       <span class="count" role="status">${this.#count()}</span>
+      ${this.#suggestions()}
     </div>`;
+  }
+
+  /** What could be typed next, or the filters that were kept; each is the whole text that it would give. */
+  #suggestions(): TemplateResult {
+    const { options } = this.#suggested;
+    const filter = this.#state.filter ?? '';
+    const offered = filter === '' ? (this.#state.kept ?? []) : options;
+    if (offered.length === 0) return html``;
+    return html`<span class="suggestions">
+      ${offered.map((text) => html`<button @click=${() => this.#take(text)}>${text}</button>`)}
+    </span>`;
+  }
+
+  #keepButton(): TemplateResult {
+    const { filter = '', kept = [] } = this.#state;
+    if (filter.trim() === '' || this.#problem) return html``;
+    const isKept = kept.includes(filter);
+    const label = this.#words.get(isKept ? 'dropFilter' : 'keepFilter');
+    const others = kept.filter((one) => one !== filter);
+    const keep = (): void =>
+      this.#remember({ ...this.#state, kept: (isKept ? others : [filter, ...others]).slice(0, maxKeptFilters) });
+    return html`<button aria-pressed=${isKept} aria-label=${label} title=${label} @click=${keep}>★</button>`;
   }
 
   #tunnelChoice(): TemplateResult {
@@ -153,20 +202,20 @@ export class InspectorApp extends LitElement {
   }
 
   #count(): string {
-    const { calls, forgotten } = this.#rows;
+    const { calls, dropped, searching } = this.#rows.window;
     if (calls.held === 0) return '';
     const t = this.#words.get;
     const count = calls.shown === calls.held ? t('calls', calls.held) : t('callsShown', calls.shown, calls.held);
-    const gone = Math.max(forgotten, this.#dropped);
-    return gone > 0 ? `${count} · ${t('forgotten', gone)}` : count;
+    const search = searching ? ` · ${t('searching', searching.seen, searching.of)}` : '';
+    return dropped > 0 ? `${count} · ${t('forgotten', dropped)}${search}` : `${count}${search}`;
   }
 
   #list(): TemplateResult {
-    const { shown, total } = this.#rows;
-    if (shown.length === 0 && total > 0) {
+    const { matched, total, searching } = this.#rows.window;
+    if (matched === 0 && total > 0 && !searching) {
       return html`<div class="empty">
         <p>${this.#words.get('noMatch', this.#state.filter ?? '')}</p>
-        <button @click=${() => this.#filter('')}>${this.#words.get('clearFilter')}</button>
+        <button @click=${() => this.#take('')}>${this.#words.get('clearFilter')}</button>
       </div>`;
     }
     return html`<mcp-exchange-grid
@@ -176,6 +225,7 @@ export class InspectorApp extends LitElement {
       .follow=${this.#state.follow ?? true}
       @grid-select=${(event: CustomEvent<string>) => this.#select(event.detail)}
       @grid-open=${(event: CustomEvent<string>) => void this.#show(event.detail)}
+      @grid-sight=${(event: CustomEvent<{ from: number; count: number }>) => this.#look(event.detail)}
       @grid-follow=${(event: CustomEvent<string>) => this.#follow(event.detail === 'true')}
     ></mcp-exchange-grid>`;
   }
@@ -199,13 +249,44 @@ export class InspectorApp extends LitElement {
     this.#feed.select(tunnel);
   }
 
-  #filter(filter: string): void {
+  #filter(filter: string, caret = filter.length): void {
     this.#remember({ ...this.#state, filter });
-    this.#rows.filter(filter);
+    this.#feed.filter(filter);
+    void this.#suggest(filter, caret);
+  }
+
+  #take(filter: string): void {
+    this.#filter(filter);
+    this.querySelector<HTMLInputElement>('.filter')?.focus();
+  }
+
+  async #suggest(text: string, caret: number): Promise<void> {
+    this.#suggested = { text, options: [] };
+    if (text === '') return;
+    const suggested = await this.#peer.request('traffic/complete', { text, caret }).catch(() => undefined);
+    if (!suggested || this.#suggested.text !== text) return; // Typed on meanwhile.
+    const whole = suggested.options.map((option) => text.slice(0, suggested.from) + option + text.slice(suggested.to));
+    this.#suggested = { text, options: whole.filter((one) => one !== text).slice(0, maxSuggestions) };
+    this.requestUpdate();
   }
 
   #follow(follow: boolean): void {
     this.#remember({ ...this.#state, follow });
+    if (follow) this.#look();
+  }
+
+  readonly #pause = (): void => {
+    this.#paused = !this.#paused;
+    this.#feed.setPaused(this.#paused);
+    this.requestUpdate();
+  };
+
+  /** At what the list shows; where it follows, at the newest. */
+  #look(sight: { from: number; count: number } = this.#sight): void {
+    this.#sight = sight;
+    const { selected, follow = true } = this.#state;
+    const from = follow ? 'end' : sight.from;
+    this.#feed.look({ from, count: sight.count, ...(selected !== undefined && { selected }) });
   }
 
   readonly #clear = (): void => {
@@ -219,13 +300,14 @@ export class InspectorApp extends LitElement {
 
   #select(id: string): void {
     this.#remember({ ...this.#state, selected: id, follow: false });
+    this.#look();
     if (this.#detail) void this.#show(id);
   }
 
   async #show(id: string): Promise<void> {
     this.#remember({ ...this.#state, selected: id, open: true });
     this.#detail ??= { kind: 'loading' };
-    const seq = this.#rows.get(id)?.row.seq ?? -1;
+    const seq = this.#rows.seqOf(id) ?? -1;
     const state = await this.#peer.request('traffic/get', { id }).then(
       (detail): DetailState => ({ kind: 'shown', detail }),
       (): DetailState => ({ kind: 'gone' }),
@@ -239,10 +321,11 @@ export class InspectorApp extends LitElement {
   /** The exchange on show went on: its details are read again. */
   #refreshDetail(): void {
     const { selected } = this.#state;
-    const row = selected === undefined ? undefined : this.#rows.get(selected)?.row;
-    if (!row || this.#detail?.kind !== 'shown' || row.seq === this.#detailSeq) return;
-    this.#detailSeq = row.seq;
-    void this.#show(row.id);
+    const seq = selected === undefined ? undefined : this.#rows.seqOf(selected);
+    if (selected === undefined || seq === undefined) return;
+    if (this.#detail?.kind !== 'shown' || seq === this.#detailSeq) return;
+    this.#detailSeq = seq;
+    void this.#show(selected);
   }
 
   readonly #closeDetail = (): void => {

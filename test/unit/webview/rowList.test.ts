@@ -1,123 +1,39 @@
-import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { maxMinorRows, RowList } from '../../../src/webview/rowList.ts';
-import { row } from './rows.ts';
+import { RowList } from '../../../src/webview/rowList.ts';
+import { row, windowOf } from './rows.ts';
 
-const ids = (list: RowList): string[] => list.shown.map(({ row: shown }) => shown.id);
-
-it('keeps rows in the order they began, and replaces one that goes on where it stands', () => {
+it('holds the lines in sight of a list that may be much longer, by their place in it', () => {
   const list = new RowList();
-  list.put([row(1, { status: 'pending' }), row(2)]);
-  list.put([row(3, { id: 'x1', status: 'ok', latencyMs: 5 })]);
-  expect(ids(list)).toEqual(['x1', 'x2']);
-  expect(list.get('x1')?.row).toMatchObject({ status: 'ok', latencyMs: 5 });
-  expect(list.total).toBe(2);
+  list.put(windowOf([row(1), row(2)], { from: 90_000, length: 100_000 }), undefined);
+  expect(list.length).toBe(100_000);
+  expect(list.line(90_001)).toMatchObject({ row: { id: 'x2' } });
+  expect([list.line(89_999), list.line(90_002), list.line(0)]).toEqual([undefined, undefined, undefined]);
+  expect(list.indexOf('x2')).toBe(90_001);
 });
 
-it('does not go back to an older state that arrives late', () => {
+it('knows where the selected row stands, and its newest change, also out of sight', () => {
   const list = new RowList();
-  list.put([row(5, { id: 'a', status: 'ok' })]);
-  list.put([row(4, { id: 'a', status: 'pending' })]);
-  expect(list.get('a')?.row.status).toBe('ok');
+  list.put(windowOf([row(5)], { from: 10, length: 50, selected: { place: 3, seq: 77 } }), 'far');
+  expect([list.indexOf('far'), list.seqOf('far')]).toEqual([3, 77]);
+  expect([list.indexOf('x5'), list.seqOf('x5')]).toEqual([10, 5]);
+  expect([list.indexOf('other'), list.seqOf('other')]).toEqual([-1, undefined]);
+  list.put(windowOf([]), 'far');
+  expect([list.indexOf('far'), list.seqOf('far')]).toEqual([-1, undefined]);
 });
 
-it('shows what has every word of the filter, whatever the case', () => {
+it('says whether what is in sight is held, as far as there is anything', () => {
   const list = new RowList();
-  list.put([row(1), row(2, { agent: 'Cursor', name: 'add' }), row(3, { status: 'denied', httpStatus: 403 })]);
-  list.filter('CURSOR add');
-  expect(ids(list)).toEqual(['x2']);
-  list.filter('403');
-  expect(ids(list)).toEqual(['x3']);
-  list.filter('  ');
-  expect(ids(list)).toEqual(['x1', 'x2', 'x3']);
+  expect(list.covers(0, 30)).toBe(true);
+  list.put(windowOf([row(1), row(2), row(3)], { from: 2, length: 5 }), undefined);
+  expect(list.covers(2, 30)).toBe(true);
+  expect(list.covers(1, 3)).toBe(false);
+  list.put(windowOf([row(1)], { from: 2, length: 5 }), undefined);
+  expect(list.covers(2, 4)).toBe(false);
 });
 
-it('moves a row in and out of the filter when it changes, to its own place', () => {
+it('forgets what belongs to another choice', () => {
   const list = new RowList();
-  list.filter('ok');
-  list.put([row(1), row(2, { status: 'pending' }), row(3)]);
-  expect(ids(list)).toEqual(['x1', 'x3']);
-  list.put([row(4, { id: 'x2', status: 'ok' })]);
-  expect(ids(list)).toEqual(['x1', 'x2', 'x3']);
-  list.put([row(5, { id: 'x1', status: 'failed' })]);
-  expect(ids(list)).toEqual(['x2', 'x3']);
-  expect(list.indexOf('x3')).toBe(1);
-  expect(list.indexOf('x1')).toBe(-1);
-  expect(list.indexOf('unknown')).toBe(-1);
-});
-
-it('forgets the oldest beyond its bound, counts them, and goes on', () => {
-  const list = new RowList(2_000);
-  list.filter('echo');
-  list.put(Array.from({ length: 2_001 }, (_, index) => row(index, { name: index % 2 ? 'echo' : 'add' })));
-  expect(list.total).toBe(1_000);
-  expect(list.forgotten).toBe(1_001);
-  expect(list.get('x1000')).toBeUndefined();
-  expect(ids(list)[0]).toBe('x1001');
-  expect(list.shown).toHaveLength(500);
-  list.put([row(9_999)]);
-  expect(list.indexOf('x9999')).toBe(500);
-});
-
-it('shows after any history what a fresh list with the same rows would show', () => {
-  const change = fc.record({
-    id: fc.integer({ min: 0, max: 12 }).map((n) => `x${n}`),
-    status: fc.constantFrom('pending', 'ok', 'denied', 'failed'),
-  } as const);
-  fc.assert(
-    fc.property(fc.array(change, { maxLength: 60 }), fc.constantFrom('', 'ok', 'denied'), (changes, filter) => {
-      const list = new RowList();
-      list.filter(filter);
-      const newest = new Map<string, string>();
-      changes.forEach(({ id, status }, seq) => {
-        list.put([row(seq, { id, status })]);
-        newest.set(id, status);
-      });
-      const expected = [...newest].filter(([, status]) => status.includes(filter)).map(([id]) => id);
-      expect(ids(list)).toEqual(expected);
-      expect(expected.map((id) => list.indexOf(id))).toEqual(expected.map((_, index) => index));
-    }),
-  );
-});
-
-it('counts calls as calls only, also when a stranger becomes known, the filter changes, or the oldest are forgotten', () => {
-  const some = fc.record({
-    id: fc.nat(8),
-    stranger: fc.boolean(),
-    kind: fc.constantFrom('request', 'event'),
-    agent: fc.constantFrom('claude', 'cursor'),
-  });
-  fc.assert(
-    fc.property(fc.array(some, { maxLength: 60 }), fc.constantFrom('', 'claude'), (steps, filter) => {
-      const list = new RowList(5);
-      steps.forEach(({ id, stranger, kind, agent }, index) => {
-        const from = stranger ? { stranger: true as const } : {};
-        list.put([row(index + 1, { id: `r${id}`, kind, agent, ...from })]);
-        if (index % 7 === 3) list.filter(filter);
-        if (index % 23 === 22) list.clear();
-      });
-      list.filter(filter);
-      const isCall = (entry: { row: { kind: string; stranger?: true } }) =>
-        entry.row.kind !== 'event' && !entry.row.stranger;
-      const held = Array.from({ length: 9 }, (_, id) => list.get(`r${id}`)).filter((entry) => entry !== undefined);
-      expect(list.calls).toEqual({ held: held.filter(isCall).length, shown: list.shown.filter(isCall).length });
-    }),
-  );
-});
-
-it('does not let strangers and lines of servers push out calls, and does not count them as forgotten', () => {
-  const list = new RowList(10_000);
-  list.filter('claude');
-  list.put([row(1)]);
-  for (let page = 0; page < 20; page += 1) {
-    const minor = Array.from({ length: 1_000 }, (_, index) =>
-      row(2 + page * 1_000 + index, { stranger: true, agent: '' }),
-    );
-    list.put(page % 2 === 0 ? minor : minor.map((one) => ({ ...one, kind: 'event' as const })));
-  }
-  expect(list.get('x1')).toBeDefined();
-  expect(ids(list)).toEqual(['x1']);
-  expect(list.total).toBeLessThanOrEqual(1 + 2 * maxMinorRows + 2_000);
-  expect(list.get('x20001')).toBeDefined();
-  expect(list.forgotten).toBe(0);
+  list.put(windowOf([row(1)]), 'x1');
+  list.clear();
+  expect([list.length, list.line(0), list.indexOf('x1'), list.window.total]).toEqual([0, undefined, -1, 0]);
 });

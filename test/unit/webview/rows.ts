@@ -1,5 +1,5 @@
 // Rows as a helper sends them; a test changes what it is about.
-import type { ExchangeRow } from '../../../src/protocol/inspector.ts';
+import type { ExchangeRow, TrafficWindow } from '../../../src/protocol/inspector.ts';
 
 export function row(seq: number, changes: Partial<ExchangeRow> = {}): ExchangeRow {
   return {
@@ -17,6 +17,21 @@ export function row(seq: number, changes: Partial<ExchangeRow> = {}): ExchangeRo
     responseBytes: 20,
     messages: 1,
     flags: [],
+    ...changes,
+  };
+}
+
+/** All lines there are, unless a test says otherwise. */
+export function windowOf(rows: ExchangeRow[], changes: Partial<TrafficWindow> = {}): TrafficWindow {
+  const { length } = rows;
+  return {
+    lines: rows.map((one) => ({ kind: 'row', row: one })),
+    from: 0,
+    length,
+    matched: length,
+    total: length,
+    calls: { held: length, shown: length },
+    dropped: 0,
     ...changes,
   };
 }
