@@ -1,6 +1,9 @@
 // What the audit log tells, one kind of record per thing that happened. Nothing here has a place for a secret; a call is
 // told by its method, its name and the digest of its arguments, and by their values only where the policy asks for it.
 
+/** `denied`: by a person, or because nobody agreed in time; `gone`: its agent did not wait. */
+export type HeldAs = 'continued' | 'edited' | 'denied' | 'mocked' | 'gone';
+
 export type AuditEvent =
   | {
       kind: 'call';
@@ -20,6 +23,10 @@ export type AuditEvent =
       arguments?: string | undefined;
       decision: 'allow' | 'deny';
       rule: string;
+      /** What became of a call that waited for a person. */
+      held?: HeldAs | undefined;
+      /** SHA-256 of the arguments as the agent sent them, where a person changed them. */
+      originalDigest?: string | undefined;
     }
   /**
    * How the call of the same exchange went; `latencyMs` from its first byte to the last of the answer, `serverMs` until

@@ -94,7 +94,7 @@ export async function readCall(
   };
 }
 
-function auditedOf(message: RpcMessage): Audited {
+export function auditedOf(message: RpcMessage): Audited {
   const { method, name } = summarise(message);
   return { method, name, params: 'params' in message ? message.params : undefined };
 }

@@ -1,7 +1,7 @@
 // What the audit log hears of a call: before the upstream does, one record per message with the decision; after it, how
 // the call went. A call whose first record cannot be written goes nowhere.
 import { randomUUID } from 'node:crypto';
-import type { AuditEvent } from '../audit/auditEvent.ts';
+import type { AuditEvent, HeldAs } from '../audit/auditEvent.ts';
 import type { AuditLog } from '../audit/auditLog.ts';
 import type { Principal } from '../identity/grants.ts';
 import type { Decision } from '../policy/decide.ts';
@@ -20,6 +20,9 @@ export type CallAuditOptions = {
   log: (message: string) => void;
 };
 
+/** How a call's wait for a person ended; `original` is the call before it was edited. */
+export type HoldNote = { as: HeldAs; original?: Call };
+
 export class CallAudit {
   readonly #options: CallAuditOptions;
 
@@ -28,7 +31,13 @@ export class CallAudit {
   }
 
   /** Resolves when the records are written; rejects when they cannot be. */
-  async begin(exchange: Exchange, principal: Principal, call: Call, decision: Decision): Promise<void> {
+  async begin(
+    exchange: Exchange,
+    principal: Principal,
+    call: Call,
+    decision: Exclude<Decision, { kind: 'ask' }>,
+    hold?: HoldNote,
+  ): Promise<void> {
     exchange.recorder.update({ rule: decision.rule });
     const { tunnel, audit, policy, traffic } = this.#options;
     const { visitor, carrier } = exchange.arrival;
@@ -48,6 +57,8 @@ export class CallAudit {
           policy.current.audit.values && params !== undefined ? traffic.redact(JSON.stringify(params)) : undefined,
         decision: decision.kind,
         rule: decision.rule,
+        held: hold?.as,
+        originalDigest: hold?.original && argumentsDigest(hold.original.audited[0]?.params),
       }),
     );
     await (written.length === 1 ? written[0] : Promise.all(written));

@@ -1,6 +1,7 @@
 // One HTTP request on its way through the gateway: the two HTTP objects, what is recorded of them, and the one way in
 // which the gateway itself answers.
 import { TunnelError } from '../core/errors.ts';
+import { formatSse } from '../core/sse.ts';
 import type { RpcId } from '../mcp/message.ts';
 import type { ExchangeRecorder } from '../traffic/exchangeRecorder.ts';
 import { writable, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
@@ -28,6 +29,7 @@ export class Exchange {
   /** One for each answer, and there is one. */
   readonly #whenOver: (() => void)[] = [];
   #cut: string | undefined;
+  #isWaiting = false;
 
   constructor(
     { request, response, arrival, headers }: Pick<Exchange, 'request' | 'response' | 'arrival' | 'headers'>,
@@ -68,7 +70,7 @@ export class Exchange {
    */
   end(reason: string, lastWord?: string): void {
     if (!this.response.writableEnded) this.#cut ??= reason;
-    if (lastWord !== undefined && !this.response.headersSent) {
+    if (lastWord !== undefined && (!this.response.headersSent || this.#isWaiting)) {
       this.answer(200, lastWord);
       return this.#abort();
     }
@@ -77,8 +79,33 @@ export class Exchange {
     this.response.destroy(this.request.httpVersionMajor === 1 ? undefined : new Error(reason));
   }
 
+  /** An event stream of ours has begun, and the answer will be an event of it. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** Part of an event stream of ours, before there is an answer. */
+  wait(events: string): void {
+    if (this.signal.aborted || (this.response.headersSent && !this.#isWaiting)) return;
+    if (!this.#isWaiting) {
+      this.#isWaiting = true;
+      const headers = {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-cache, no-transform',
+        'x-accel-buffering': 'no',
+      };
+      this.recorder.response(200, Object.entries(headers));
+      this.response.writeHead(200, headers);
+    }
+    if (!this.response.writableNeedDrain) this.response.write(events);
+  }
+
   /** The upstream's status and headers; nothing leaves before the first byte of the body, or the end. */
   begin(status: number, headers: Record<string, string>): void {
+    if (this.#isWaiting) {
+      this.#isWaiting = false; // The stream is the upstream's from here on.
+      return;
+    }
     this.recorder.response(status, Object.entries(headers));
     this.response.writeHead(status, headers);
   }
@@ -97,6 +124,12 @@ export class Exchange {
     else this.response.end(last);
   }
 
+  #answerWaiting(json: string | undefined): void {
+    if (this.signal.aborted) return;
+    this.#isWaiting = false;
+    this.finish(Buffer.from(json === undefined ? '' : formatSse({ type: 'message', data: json })));
+  }
+
   #abort(): void {
     this.#controller.abort(over);
     for (const callback of this.#whenOver.splice(0)) callback();
@@ -104,6 +137,7 @@ export class Exchange {
 
   /** An answer of our own; `json` absent for an empty body. Does nothing when an answer has begun already. */
   answer(status: number, json?: string, headers: Record<string, string> = {}): void {
+    if (this.#isWaiting) return this.#answerWaiting(json);
     if (this.response.headersSent || this.signal.aborted) return;
     const all: Record<string, string> = { ...headers, 'cache-control': 'no-store' };
     if (json !== undefined) {

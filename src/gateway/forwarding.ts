@@ -7,6 +7,7 @@ import type { TrafficLog } from '../traffic/trafficLog.ts';
 import { cancelledId } from '../upstream/serverRequestIds.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import { rpcCode } from '../mcp/rpcErrors.ts';
+import { answerAsEvents } from './answerAsEvents.ts';
 import { AnswerObserver, type AnswerOutcome } from './answerObserver.ts';
 import { askUpstream, type Asked } from './askUpstream.ts';
 import { requestIds, type Call } from './call.ts';
@@ -113,7 +114,8 @@ export class Forwarding {
     try {
       const rules = filterNow(policy, visit);
       const filter = sseSession === undefined ? rules : this.#sse.withoutCutOff(sseSession, rules);
-      const broken = await relayAnswer(exchange, answer, observer, filter, options);
+      const relayed = exchange.isWaiting ? await answerAsEvents(answer, exchange.rpcId, exchange.signal) : answer;
+      const broken = await relayAnswer(exchange, relayed, observer, filter, options);
       if (exchange.cut !== undefined)
         return this.#options.finish(exchange, { status: 'cancelled', reason: exchange.cut });
       if (call.isSse && answer.status < 300 && observer.unanswered.length > 0) return;

@@ -20,14 +20,24 @@ import type { AnswerOutcome } from './answerObserver.ts';
 import { checkArrival, type ArrivalVerdict } from './arrivalCheck.ts';
 import { askTools, type ServerTools } from './askTools.ts';
 import { readCall, type Call } from './call.ts';
-import { CallAudit } from './callAudit.ts';
+import { CallAudit, type HoldNote } from './callAudit.ts';
 import { Doorkeeper } from './doorkeeper.ts';
 import { Exchange } from './exchange.ts';
 import { Forwarding } from './forwarding.ts';
+import type { HeldCalls } from './heldCalls.ts';
+import { Holding } from './holding.ts';
 import { headersOf, type Arrival, type HttpRequest, type HttpResponse } from './http.ts';
 import { recordedPath, serveOAuth } from './oauthRequest.ts';
 import { OpenExchanges, type Visit } from './openExchanges.ts';
-import { answerFailure, answerOptions, refuseArrival, refuseCall, refuseLimit, refuseSession } from './refusals.ts';
+import {
+  answerFailure,
+  answerMocked,
+  answerOptions,
+  refuseArrival,
+  refuseCall,
+  refuseLimit,
+  refuseSession,
+} from './refusals.ts';
 import { ServerEvents } from './serverEvents.ts';
 import { ToolCatalogue, type ToolAnnotations } from './toolCatalogue.ts';
 
@@ -46,10 +56,15 @@ export type GatewayOptions = {
   auth?: 'tunnel' | 'upstream';
   /** Of issuers whose JWTs let agents in; without it none does. */
   issuerKeys?: IssuerKeys;
+  /** Where calls wait for a person; absent: a call that has to is refused. */
+  holds?: HeldCalls;
   /** A stream on which nothing moved for this long gets a comment; absent: 15 s. */
   keepAliveMs?: number;
   log: (message: string) => void;
 };
+
+/** What is decided once nobody has to be asked any more. */
+type Decided = Exclude<Decision, { kind: 'ask' }>;
 
 export class Gateway {
   readonly agents: AgentsSeen;
@@ -59,6 +74,7 @@ export class Gateway {
   readonly #door: Doorkeeper;
   readonly #open: OpenExchanges;
   readonly #audit: CallAudit;
+  readonly #holding: Holding;
   readonly #lifetime = new Lifetime();
   #urls: readonly string[] = [];
 
@@ -72,6 +88,7 @@ export class Gateway {
       decide: (principal, call) => this.#decide(principal, call),
     });
     this.#audit = new CallAudit(options);
+    this.#holding = new Holding({ ...options, decide: ({ principal }, call) => this.#decide(principal, call) });
     this.#forwarding = new Forwarding({
       ...options,
       catalogue: this.#catalogue,
@@ -182,7 +199,52 @@ export class Gateway {
     visit.call = call; // In the same breath as the decision: a change of the rules finds the one or the other.
     const decision = this.#decide(principal, call);
     exchange.recorder.mark('decided');
-    await this.#audit.begin(exchange, principal, call, decision);
+    if (decision.kind === 'deny') return this.#carryOut(visit, call, decision);
+    const asks = this.#holding.reason(visit, call, decision);
+    if (asks !== undefined) return this.#serveHeld(visit, call, asks);
+    return this.#carryOut(visit, call, { kind: 'allow', rule: decision.rule });
+  }
+
+  /** Nothing is audited or sent before its wait is over: it may become another call. */
+  async #serveHeld(visit: Visit, call: Call, asks: string): Promise<void> {
+    const { exchange } = visit;
+    const end = await this.#holding.hold(visit, call, asks);
+    const denied = (reason: string): Decided => ({ kind: 'deny', rule: asks, reason, messageIndex: 0 });
+    const cut = exchange.cut ?? (end.kind === 'gone' ? 'the agent left' : undefined);
+    if (cut !== undefined) {
+      await this.#audit.begin(exchange, visit.principal, call, denied(cut), { as: 'gone' });
+      return this.#finish(exchange, { status: 'cancelled', reason: cut });
+    }
+    switch (end.kind) {
+      case 'gone':
+        return;
+      case 'deny':
+        return this.#carryOut(visit, call, denied(end.reason), { as: 'denied' });
+      case 'mock': {
+        await this.#audit.begin(exchange, visit.principal, call, denied('answered by a person'), { as: 'mocked' });
+        exchange.recorder.flag('mocked');
+        answerMocked(exchange, call, end.result, (text) => this.#forwarding.say(call.sessionId ?? '', text));
+        return this.#audit.finish(exchange, 'ok');
+      }
+      case 'continue': {
+        const sent = end.edited ?? call;
+        visit.call = sent; // In the same breath as the decision, as before.
+        const decision = this.#decide(visit.principal, sent);
+        if (decision.kind === 'deny') return this.#carryOut(visit, sent, decision, { as: 'denied' });
+        if (end.edited?.body) {
+          exchange.recorder.flag('edited');
+          exchange.recorder.message('agent-to-server', end.edited.body);
+        }
+        const note: HoldNote = end.edited ? { as: 'edited', original: call } : { as: 'continued' };
+        return this.#carryOut(visit, sent, { kind: 'allow', rule: asks }, note);
+      }
+    }
+  }
+
+  async #carryOut(visit: Visit, call: Call, decision: Decided, hold?: HoldNote): Promise<void> {
+    const { exchange, principal } = visit;
+    const agent = call.agent ?? principal.name;
+    await this.#audit.begin(exchange, principal, call, decision, hold);
     exchange.recorder.mark('audited');
 
     if (decision.kind === 'deny') {

@@ -1,6 +1,7 @@
 // Every refusal and failure that the gateway answers with: status and JSON-RPC number by the table of `mcp/failures.ts`,
 // and a sentence that tells an agent what to do without telling a stranger what was wrong with a credential.
 import type { ErrorInfo } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
 import { failureOf, failures, failureText, markOf } from '../mcp/failures.ts';
 import type { RpcId } from '../mcp/message.ts';
 import { rpcCode, rpcErrorText } from '../mcp/rpcErrors.ts';
@@ -103,6 +104,16 @@ export function refuseCall(
   else exchange.answer(status, answersText(call, answers));
 }
 
+/** A person answered in place of the server. */
+export function answerMocked(exchange: Exchange, call: Call, result: JsonObject, say: (text: string) => boolean): void {
+  const whole = call.era === 'modern' ? { resultType: 'complete', ...result } : result;
+  const text = JSON.stringify({ jsonrpc: '2.0', id: exchange.rpcId, result: whole });
+  exchange.recorder.message('server-to-agent', text);
+  exchange.recorder.finish({ status: result['isError'] === true ? 'tool-error' : 'ok' });
+  if (call.isSse && say(text)) exchange.answer(202);
+  else exchange.answer(200, text);
+}
+
 /** For who still waits when policy or grant no longer allow the call: the answers, by the ids of its requests. */
 export function withdrawnCall(call: Call, why: string, reason: string): ReadonlyMap<RpcId, string> {
   return denialsOf(call, `${why} while the call was under way, and it was ended: ${reason}`);
@@ -135,7 +146,7 @@ export function tooLongToFilter(id: RpcId, maxBytes: number): string {
 export function answerFailure(exchange: Exchange, info: ErrorInfo): void {
   const { code, source, status, rpc } = failureOf(info);
   exchange.recorder.finish({ status: 'failed', rpcCode: rpc, reason: info.message, failure: { code, source } });
-  if (exchange.response.headersSent) return exchange.end(info.message);
+  if (exchange.response.headersSent && !exchange.isWaiting) return exchange.end(info.message);
   exchange.answer(status, failureText(exchange.rpcId, info), status === 503 ? retryAfter(1_000) : {});
 }
 

@@ -73,6 +73,9 @@ export const exchangeFlags = [
   'remapped', // the server knows the session, or its calls, by other ids than the agent does
   'synthesised', // a message of ours stands in it: a list_changed after a return, an error where a stream broke off
   'translated', // agent and server speak different eras; the detail holds both forms
+  'held', // it waited until a person answered, or nobody did
+  'edited', // a person changed its arguments
+  'mocked', // a person answered in place of the server
   'metadata', // URLs in OAuth metadata name the public address
 ] as const;
 

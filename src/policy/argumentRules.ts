@@ -51,6 +51,15 @@ export function argumentFault(
   return undefined;
 }
 
+/** Whether the arguments are what all schemas say, where that can be told within the bounds. */
+export function fulfils(rules: ArgumentRules, args: JsonValue, budget: Budget): 'yes' | 'no' | 'unjudged' {
+  for (const check of checksOf(rules)) {
+    const verdict = verdictOf(check, args, budget);
+    if (verdict !== 'fulfilled') return verdict === 'not fulfilled' ? 'no' : 'unjudged';
+  }
+  return 'yes';
+}
+
 /** Whether some arguments of this tool are refused. */
 export function constrains(rules: ArgumentRules | undefined, tool: string): boolean {
   return Object.keys(rules ?? {}).some((key) => matchesGlob(key, tool));
@@ -82,17 +91,29 @@ function checkOf(key: string, schema: ArgumentSchema): Check {
   return { key, validate, schemas: countSchemas(schema), spending };
 }
 
-function fault({ validate, schemas, spending }: Check, args: JsonValue, budget: Budget): string | undefined {
+/** Anything else is the reason why it cannot be judged. */
+function verdictOf(
+  { validate, schemas, spending }: Check,
+  args: JsonValue,
+  budget: Budget,
+): 'fulfilled' | 'not fulfilled' | { unjudged: string } {
   const values = countValues(args, maxValues);
-  if (values > maxValues) return `the arguments hold more than ${maxValues} values`;
+  if (values > maxValues) return { unjudged: `the arguments hold more than ${maxValues} values` };
   spending.from = budget;
   try {
     spend(budget, values * schemas);
-    if (validate(args)) return undefined;
+    return validate(args) ? 'fulfilled' : 'not fulfilled';
   } catch (error) {
-    if (error instanceof Unjudgeable) return `an argument cannot be judged: it ${error.message}`;
+    if (error instanceof Unjudgeable) return { unjudged: `an argument cannot be judged: it ${error.message}` };
     throw error;
   }
+}
+
+function fault(check: Check, args: JsonValue, budget: Budget): string | undefined {
+  const { validate } = check;
+  const verdict = verdictOf(check, args, budget);
+  if (verdict === 'fulfilled') return undefined;
+  if (verdict !== 'not fulfilled') return verdict.unjudged;
   const errors = validate.errors ?? [];
   // The last one says what a combination wanted; of `if` only the branch does.
   const last = errors.at(-1);

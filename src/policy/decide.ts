@@ -1,7 +1,9 @@
-// May this agent send these messages: yes, with the rule that says so, or no, with the first message that may not pass.
+// May this agent send these messages: yes, with the rule that says so; no, with the first message that may not pass; or a
+// person has to agree first.
 // Pure: the same policy, grant and messages give the same decision.
 import type { RpcMessage } from '../mcp/message.ts';
 import { judge } from './access.ts';
+import { askRule } from './asks.ts';
 import type { Annotations, GrantScope } from './finding.ts';
 import type { MergedPolicy } from './mergedPolicy.ts';
 import { maxSteps } from './stepBudget.ts';
@@ -19,6 +21,8 @@ export type DecisionRequest = {
 
 export type Decision =
   | { kind: 'allow'; rule: string }
+  /** It may be sent once a person agrees; `rule` is the one that asks. */
+  | { kind: 'ask'; rule: string }
   | { kind: 'deny'; rule: string; reason: string; messageIndex: number };
 
 export function decide(policy: MergedPolicy, { agent, scope, annotations, messages }: DecisionRequest): Decision {
@@ -31,11 +35,15 @@ export function decide(policy: MergedPolicy, { agent, scope, annotations, messag
       : { kind: 'deny', ...denial(finding), messageIndex: 0 };
   }
   let rule: string | undefined;
+  let asks: string | undefined;
   for (const [messageIndex, message] of messages.entries()) {
-    const finding = judge(policy, asking, subjectOf(message));
+    const subject = subjectOf(message);
+    const finding = judge(policy, asking, subject);
     if (!finding.allowed) return { kind: 'deny', ...denial(finding), messageIndex };
     rule ??= finding.rule;
+    asks ??= askRule(policy, agent, subject);
   }
+  if (asks !== undefined) return { kind: 'ask', rule: asks };
   return { kind: 'allow', rule: rule ?? '' };
 }
 

@@ -1,5 +1,6 @@
 // What a rule refuses whatever else allows it: its `deny` list, writing where access is read-only, and arguments that are
 // not what it demands.
+import { mayHideTool } from './asks.ts';
 import { argumentFault, type ArgumentRules } from './argumentRules.ts';
 import { refused, shown, type Asking, type Finding, type Governed } from './finding.ts';
 import { firstMatch } from './glob.ts';
@@ -37,6 +38,9 @@ export function judgeDenials(rule: AgentRule, label: string, asking: Asking, sub
   }
   if (subject.kind === 'unknown-use' && deny.length > 0) {
     return refused(`${label}.deny`, `${shown(subject.method)} is not a method that the rules can judge`);
+  }
+  if (mayHideTool(rule, subject)) {
+    return refused(`${label}.ask`, `${shown(subject.method)} is not a method that the rules can judge`);
   }
   const readOnly = rule.readOnly === true ? judgeReadOnly(`${label}.readOnly`, asking, subject) : undefined;
   if (readOnly || rule.arguments === undefined) return readOnly;

@@ -69,7 +69,7 @@ const agentRule = z.strictObject({
   resources: patterns.optional(),
   deny: patterns.optional().describe('Tools, prompts, resources and methods that are refused whatever else is said.'),
   readOnly: z.boolean().optional().describe('Only tools that declare themselves read-only.'),
-  ask: z.array(patternSchema).max(0, 'calls cannot be held for approval yet: leave this list empty').optional(),
+  ask: patterns.optional().describe('Tools whose calls wait until a person agrees; refused where nobody can be asked.'),
   arguments: z
     .record(patternSchema, argumentSchema)
     .optional()

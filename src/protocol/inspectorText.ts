@@ -88,6 +88,9 @@ export const inspectorText = {
   remapped: 'the server knows it by another id',
   synthesised: 'a message of the tunnel stands in it',
   translated: 'translated between two revisions of MCP',
+  held: 'waited for a person',
+  edited: 'a person changed its arguments',
+  mocked: 'a person answered in place of the server',
   metadata: 'URLs name the public address',
   serverForm: 'On the server’s side ({0})',
 } as const;

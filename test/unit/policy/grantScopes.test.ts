@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { RpcMessage } from '../../../src/mcp/message.ts';
-import { decide } from '../../../src/policy/decide.ts';
+import { decide, type Decision } from '../../../src/policy/decide.ts';
 import type { GrantScope } from '../../../src/policy/finding.ts';
 import { mergePolicies, type MergedPolicy } from '../../../src/policy/mergedPolicy.ts';
 
@@ -13,7 +13,7 @@ function request(method: string, params?: JsonObject): RpcMessage {
   return { kind: 'request', id: 1, method, params };
 }
 
-function kind(scope: GrantScope, message: RpcMessage, policy: MergedPolicy = open): 'allow' | 'deny' {
+function kind(scope: GrantScope, message: RpcMessage, policy: MergedPolicy = open): Decision['kind'] {
   const annotations = (tool: string) => ({ readOnlyHint: tool === 'look' });
   return decide(policy, { agent: 'a', scope, messages: [message], annotations }).kind;
 }

@@ -87,7 +87,6 @@ describe('parsePolicy', () => {
     ['a limit that is no number', '{"version":1,"limits":{"maxConcurrent":"64"}}', 'limits.maxConcurrent', 1],
     ['a tool pattern that is empty', '{"version":1,"agents":{"*":{"tools":[""]}}}', 'agents["*"].tools[0]', 1],
     ['an agent named by a pattern', '{"version":1,"agents":{"a*":{}}}', 'agents["a*"]', 1],
-    ['a call to be held, which nobody would hold', '{"version":1,"agents":{"*":{"ask":["x"]}}}', 'agents["*"].ask', 1],
     [
       'an argument rule with a slip of the pen',
       '{"version":1,"agents":{"*":{"arguments":{"x":{"properties":{"a":{"minimun":1}}}}}}}',

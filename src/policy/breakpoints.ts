@@ -1,0 +1,60 @@
+// Calls that a person wants to see before they are made. What is said of arguments is a JSON Schema, judged within the
+// bounds of those in policy files; a call that cannot be judged within them is held, too.
+import { TunnelError } from '../core/errors.ts';
+import type { JsonValue } from '../core/json.ts';
+import type { Breakpoint } from '../mcp/heldCall.ts';
+import { compileRules, fulfils } from './argumentRules.ts';
+import { argumentSchema } from './argumentSchema.ts';
+import { matchesGlob } from './glob.ts';
+import { maxPatternLength } from './policySchema.ts';
+import { maxSteps } from './stepBudget.ts';
+
+/** Of one driver. */
+export const maxBreakpoints = 100;
+
+export type BreakpointCall = { tunnel: string; tool: string; agents: readonly string[]; args: JsonValue };
+
+export type CheckedBreakpoint = { spec: Breakpoint; matches: (call: BreakpointCall) => boolean };
+
+/** Throws `USAGE`. */
+export function checkBreakpoints(specs: readonly Breakpoint[]): CheckedBreakpoint[] {
+  if (specs.length > maxBreakpoints) throw new TunnelError('USAGE', `at most ${maxBreakpoints} breakpoints can be set`);
+  return specs.map(checked);
+}
+
+/** For the log and whoever answers. */
+export function breakpointName({ tool, agent, arguments: wanted, once }: Breakpoint): string {
+  const parts = [
+    tool === undefined ? '' : ` tool ${tool}`,
+    agent === undefined ? '' : ` agent ${agent}`,
+    wanted === undefined ? '' : ' arguments',
+  ].join('');
+  return `breakpoint${once ? ' (next call)' : ''}${parts}`;
+}
+
+function checked(spec: Breakpoint): CheckedBreakpoint {
+  const { tunnel, tool = '*', agent = '*' } = spec;
+  if (Math.max(tool.length, agent.length) > maxPatternLength) {
+    throw new TunnelError('USAGE', `a pattern has at most ${maxPatternLength} characters`);
+  }
+  const fits = argumentsCheck(spec);
+  return {
+    spec,
+    matches: (call) =>
+      (tunnel === undefined || tunnel === call.tunnel) &&
+      matchesGlob(tool, call.tool) &&
+      call.agents.some((name) => matchesGlob(agent, name)) &&
+      fits(call.args),
+  };
+}
+
+function argumentsCheck({ arguments: wanted }: Breakpoint): (args: JsonValue) => boolean {
+  if (wanted === undefined) return () => true;
+  const read = argumentSchema.safeParse(wanted);
+  if (!read.success) throw new TunnelError('USAGE', `the arguments of a breakpoint: ${read.error.issues[0]?.message}`);
+  const rules = { '*': read.data };
+  compileRules(rules, (_tool, problem) => {
+    throw new TunnelError('USAGE', `the arguments of a breakpoint: ${problem}`);
+  });
+  return (args) => fulfils(rules, args, { left: maxSteps }) !== 'no';
+}
