@@ -51,6 +51,9 @@ export interface OpenCarrier {
   readonly links?: { up: number; wanted: number };
   onLinks?(listener: () => void): () => void;
   onCertificate?(listener: () => void): () => void;
+  /** What somebody should look after while it works still. */
+  readonly warning?: string | undefined;
+  onWarning?(listener: () => void): () => void;
   /** Who may come in from now on, for carriers that can tell. Throws a refusal of the edge's; then all is as it was. */
   letIn?(admission: Admission | undefined): Promise<void>;
   close(): Promise<void>;

@@ -2,7 +2,6 @@
 import type { Authority } from '../certs/authority.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { formatHostPort, type HostPort } from '../core/hostname.ts';
-import type { Closable } from '../core/lifetime.ts';
 import type { DialOptions } from '../tunnel/dialEdge.ts';
 import type { EdgeIdentity } from '../tunnel/edgeIdentity.ts';
 import type { IdentityRenewalOptions } from '../tunnel/identityRenewal.ts';
@@ -10,7 +9,7 @@ import type { Carrier, MayDial } from './carrier.ts';
 import type { InnerCertificate } from './innerCertificate.ts';
 import { LocalCertificate } from './localCertificate.ts';
 import type { Outbound } from './outbound.ts';
-import { RelayedTunnel } from './relayedTunnel.ts';
+import { RelayedTunnel, type Renewal } from './relayedTunnel.ts';
 
 /** Four: the cut of one touches a quarter of the agents, and a lossy line holds up a quarter of the calls. */
 export const linksPerTunnel = 4;
@@ -30,7 +29,7 @@ export type EdgeCarrierOptions = {
   /** What agents see in place of the local CA's certificate, which it may fall back to. */
   certificate?: MakeCertificate;
   /** Keeps the machine's certificate for the edge young over the tunnel's links. */
-  renewal?: (over: Pick<IdentityRenewalOptions, 'ask' | 'log'>) => Closable;
+  renewal?: (over: Pick<IdentityRenewalOptions, 'ask' | 'log'>) => Renewal;
   /** Links to hold; `linksPerTunnel` where absent. */
   links?: number;
   outbound?: Outbound;
@@ -61,7 +60,7 @@ export function edgeCarrier(edge: EdgeCarrierOptions): Carrier {
       });
       await tunnel.start(signal);
       const { log } = options;
-      if (edge.renewal) tunnel.keep(edge.renewal({ ask: tunnel.renewCertificate, log }));
+      if (edge.renewal) tunnel.renewBy(edge.renewal({ ask: tunnel.renewCertificate, log }));
       return tunnel.shownAs({ hostname, url: `https://${hostname}${port === 443 ? '' : `:${port}`}/mcp`, caFile });
     },
   };

@@ -6,6 +6,7 @@ import { Lifetime, type Closable } from '../core/lifetime.ts';
 import { certificateTools } from '../certs/certificateTools.ts';
 import { Connector } from '../tunnel/connector.ts';
 import { dialEdge, type DialOptions } from '../tunnel/dialEdge.ts';
+import type { IdentityRenewal } from '../tunnel/identityRenewal.ts';
 import { InnerTls } from '../tunnel/innerTls.ts';
 import type { CarrierOptions, CarrierState, OpenCarrier } from './carrier.ts';
 import { checkedProxy, type Outbound } from './outbound.ts';
@@ -29,6 +30,9 @@ export type RelayedTunnelOptions = {
   random: Random;
 };
 
+/** What it could not do is told. */
+export type Renewal = Closable & Pick<IdentityRenewal, 'warning' | 'onChange'>;
+
 /** How it is shown, besides what the link itself knows. */
 export type Shown = Pick<OpenCarrier, 'hostname' | 'url' | 'loopbackUrl' | 'caFile' | 'port'>;
 
@@ -36,6 +40,7 @@ export class RelayedTunnel {
   readonly #lifetime = new Lifetime();
   readonly #connector: Connector;
   readonly #certificate: InnerCertificate;
+  #renewal: Renewal | undefined;
   /** Where the edge was last found, unless through a proxy. */
   #edgeAddress: string | undefined;
 
@@ -117,15 +122,16 @@ export class RelayedTunnel {
   readonly renewCertificate: Connector['renewCertificate'] = (csr, signal) =>
     this.#connector.renewCertificate(csr, signal);
 
-  /** Closes it before the tunnel. */
-  keep(closable: Closable): void {
-    this.#lifetime.add(closable);
+  /** What keeps this machine's certificate young; closed before the tunnel. */
+  renewBy(renewal: Renewal): void {
+    this.#renewal = this.#lifetime.add(renewal);
   }
 
   /** As an open carrier; closing it closes `alsoClose` after this tunnel. */
   shownAs(shown: Shown, alsoClose?: { close(): Promise<void> }): OpenCarrier {
     const connector = this.#connector;
     const certificate = this.#certificate;
+    const renewal = this.#renewal;
     const { caFile, ...rest } = shown;
     return {
       ...rest,
@@ -136,6 +142,10 @@ export class RelayedTunnel {
         return certificate.info;
       },
       onCertificate: (listener) => certificate.onChange(listener),
+      get warning() {
+        return renewal?.warning;
+      },
+      ...(renewal ? { onWarning: renewal.onChange } : {}),
       get state() {
         return connector.state;
       },

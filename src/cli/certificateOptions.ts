@@ -61,7 +61,7 @@ export function sayCertificate(output: Output, certificate: CertificateInfo | un
   const until = new Date(expiresMs).toISOString().slice(0, 16).replace('T', ' ');
   if (kind !== 'local') output.line('  Shown     ', `a certificate that is ${signers[kind]}, good until ${until}Z`);
   if (account !== undefined) output.line('            ', `account ${account}  (for CAA: accounturi)`);
-  if (warning !== undefined) output.line('  Warning   ', { text: warning, style: 'yellow' });
+  if (warning !== undefined) sayWarning(output, warning);
 }
 
 const signers = { acme: 'issued by the authority you asked', own: 'your own' } as const;
@@ -69,4 +69,8 @@ const signers = { acme: 'issued by the authority you asked', own: 'your own' } a
 function directoryUrl(text: string): string {
   if (URL.canParse(text) && new URL(text).protocol === 'https:') return text;
   throw new TunnelError('USAGE', `--acme takes the https URL of an authority’s directory, or nothing, not “${text}”`);
+}
+
+export function sayWarning(output: Output, warning: string): void {
+  output.line('  Warning   ', { text: warning, style: 'yellow' });
 }

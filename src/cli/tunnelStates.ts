@@ -1,7 +1,7 @@
 // What becomes of the one tunnel that `expose` runs: each change of state is told once, and a failure ends the command.
 import { fromErrorInfo } from '../core/errors.ts';
 import type { TunnelInfo } from '../protocol/control.ts';
-import { sayCertificate } from './certificateOptions.ts';
+import { sayCertificate, sayWarning } from './certificateOptions.ts';
 import type { Output } from './output.ts';
 
 export class TunnelStates {
@@ -39,20 +39,26 @@ export class TunnelStates {
     if (!tunnel || this.#told === undefined) return;
     const before = this.#tunnel;
     this.#tunnel = tunnel;
-    const { id, state, certificate, caFile, links } = tunnel;
+    const { id, state, certificate, caFile, links, warning } = tunnel;
     if (links && links.up >= links.wanted) this.#wasFull = true;
     const news = this.#newsOf(tunnel);
     if (news === this.#told) return;
     this.#told = news;
-    this.#output.event({ event: 'state', tunnel: id, state, certificate, caFile, links });
+    this.#output.event({ event: 'state', tunnel: id, state, certificate, caFile, links, warning });
     if (JSON.stringify(certificate) !== JSON.stringify(before?.certificate)) sayCertificate(this.#output, certificate);
+    if (warning !== undefined && warning !== before?.warning) sayWarning(this.#output, warning);
     // Why it waits and when it dials again is in the log.
     if (state.kind === 'connected' && before?.state.kind !== 'connected')
       this.#output.line({ text: 'Connected again.', style: 'green' });
     if (state.kind === 'failed') this.#failure.abort(fromErrorInfo(state.error));
   }
 
-  #newsOf({ state, certificate, links }: TunnelInfo): string {
-    return JSON.stringify([state, certificate, this.#wasFull && links !== undefined && links.up < links.wanted]);
+  #newsOf({ state, certificate, links, warning }: TunnelInfo): string {
+    return JSON.stringify([
+      state,
+      certificate,
+      warning,
+      this.#wasFull && links !== undefined && links.up < links.wanted,
+    ]);
   }
 }

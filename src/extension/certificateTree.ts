@@ -1,21 +1,25 @@
-// What the tree "Tunnels" says of the certificate that agents see: a line of the tooltip, and a row where somebody should
-// know something of it.
+// What the tree "Tunnels" says of certificates: a line of the tooltip for the one that agents see, and a row where
+// somebody should look after it, or after this machine's own for the edge.
 import type { TunnelInfo } from '../protocol/control.ts';
 import type { Translate } from './translate.ts';
 import type { TreeNode } from './treeNode.ts';
 
 export function certificateNodes(tunnel: TunnelInfo, t: Translate): TreeNode[] {
-  const warning = tunnel.certificate?.warning;
-  if (warning === undefined) return [];
+  const seen = tunnel.certificate?.warning;
   return [
-    {
-      id: `tunnel:${tunnel.id}:certificate`,
-      label: warning,
-      tooltip: [warning, ...certificateLines(tunnel, t)].join('\n'),
-      icon: { name: 'warning', color: 'problemsWarningIcon.foreground' },
-      children: [],
-    },
+    ...(seen === undefined ? [] : [warningNode(tunnel, 'certificate', seen, certificateLines(tunnel, t))]),
+    ...(tunnel.warning === undefined ? [] : [warningNode(tunnel, 'warning', tunnel.warning)]),
   ];
+}
+
+function warningNode({ id }: TunnelInfo, place: string, warning: string, more: readonly string[] = []): TreeNode {
+  return {
+    id: `tunnel:${id}:${place}`,
+    label: warning,
+    tooltip: [warning, ...more].join('\n'),
+    icon: { name: 'warning', color: 'problemsWarningIcon.foreground' },
+    children: [],
+  };
 }
 
 /** Nothing for the certificate that a tunnel has where nobody asked for another one. */

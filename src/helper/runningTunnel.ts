@@ -8,6 +8,7 @@ import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
 import type { ServerTools } from '../gateway/askTools.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import type { HeldCalls } from '../gateway/heldCalls.ts';
 import type { ToolAnnotations } from '../gateway/toolCatalogue.ts';
 import type { GrantStore } from '../identity/grants.ts';
 import type { IssuerKeys } from '../identity/jwt/issuerKeys.ts';
@@ -50,6 +51,7 @@ export type RunningTunnelOptions = {
   limiter: RateLimiter;
   audit: AuditLog;
   traffic: TrafficLog;
+  holds: HeldCalls;
   mayDial: MayDial;
   log: (message: string) => void;
 };
@@ -81,7 +83,8 @@ export class RunningTunnel {
     this.#openedMs = options.clock.now();
     this.#allowFrom = options.allowFrom;
     admissionOf(options.allowFrom, options.destination); // Told before anything is started.
-    const { upstream, auth, issuerKeys, grants, throttle, policy, limiter, audit, traffic, clock, log } = options;
+    const { upstream, auth, issuerKeys, grants, throttle, policy, limiter, audit, traffic, holds, clock, log } =
+      options;
     this.#gateway = new Gateway({
       tunnel: options.id,
       serverId: options.server.id,
@@ -94,6 +97,7 @@ export class RunningTunnel {
       limiter,
       audit,
       traffic,
+      holds,
       clock,
       log,
     });
@@ -149,6 +153,8 @@ export class RunningTunnel {
       this.#lifetime.defer(this.#carrier.onState((state) => this.#become(tunnelState(state))));
       const stop = this.#carrier.onCertificate?.(() => this.#changed.emit());
       if (stop) this.#lifetime.defer(stop);
+      const unwarn = this.#carrier.onWarning?.(() => this.#changed.emit());
+      if (unwarn) this.#lifetime.defer(unwarn);
       const unsubscribe = this.#carrier.onLinks?.(() => this.#changed.emit());
       if (unsubscribe) this.#lifetime.defer(unsubscribe);
       this.#become(tunnelState(this.#carrier.state));
@@ -205,6 +211,7 @@ export class RunningTunnel {
       ...(way?.links && way.links.wanted > 1 ? { links: way.links } : {}),
       ...(way?.caFile === undefined ? {} : { caFile: way.caFile }),
       ...(way?.certificate === undefined ? {} : { certificate: way.certificate }),
+      ...(way?.warning === undefined ? {} : { warning: way.warning }),
       ...(this.desk ? { pairAttempts: this.desk.attempts } : {}),
       ...(pairing ? { pairing } : {}),
     };

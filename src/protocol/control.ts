@@ -108,6 +108,8 @@ export type TunnelInfo = {
   /** PEM file of the CA that signed the tunnel's certificate, when it is not a public one. */
   caFile?: string;
   certificate?: CertificateInfo;
+  /** What somebody should look after while the tunnel works still; it may hold words of the edge, made printable. */
+  warning?: string;
   /** Only these addresses may connect: networks, `AS64500`, names of vendors; absent where anybody may. */
   allowFrom?: string[];
   /** Connections to the edge that carry the tunnel: how many are up, of how many; absent where there is one alone. */

@@ -3,6 +3,7 @@
 // tried again ever later, though never so late that the end could come in between.
 import { Backoff } from '../core/backoff.ts';
 import { delay, type Random } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
 import { errorInfo } from '../core/errors.ts';
 import type { Closable } from '../core/lifetime.ts';
 import type { RenewedCertificate } from '../protocol/edge.ts';
@@ -28,7 +29,9 @@ export class IdentityRenewal implements Closable {
   readonly #options: IdentityRenewalOptions;
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
+  readonly #changed = new Emitter<void>();
   readonly #running: Promise<void>;
+  #warning: string | undefined;
 
   constructor(options: IdentityRenewalOptions) {
     const { random } = options;
@@ -36,6 +39,13 @@ export class IdentityRenewal implements Closable {
     this.#backoff = new Backoff({ baseMs: renewalRetryMs, maxMs: renewalRetryMaxMs, random });
     this.#running = this.#run();
   }
+
+  /** What went wrong last, as long as nothing has gone right since: the tunnel ends with the certificate. */
+  get warning(): string | undefined {
+    return this.#warning;
+  }
+
+  readonly onChange = this.#changed.on;
 
   async close(): Promise<void> {
     this.#stop.abort();
@@ -56,19 +66,31 @@ export class IdentityRenewal implements Closable {
     let known: IdentityState | undefined;
     try {
       known = await identityState(domain, this.#options);
-      if (clock.now() < known.dueMs) return this.#until(known);
+      if (clock.now() < known.dueMs) {
+        this.#warn(undefined);
+        return this.#until(known);
+      }
       const state = await renewIdentity(domain, this.#options, (csr) => this.#ask(csr));
       if (state.renewed) log(`this machine's certificate for ${domain} was renewed; it ends on ${day(state.endsMs)}`);
       this.#backoff.reset();
+      this.#warn(undefined);
       return this.#until(state);
     } catch (error) {
       if (this.#stop.signal.aborted) return 0;
       const waitMs = this.#retryMs(known);
       const end = known ? `, which ends on ${day(known.endsMs)},` : '';
       const next = `next try in ${Math.ceil(waitMs / 60_000)} min`;
-      log(`this machine's certificate for ${domain}${end} could not be renewed: ${errorInfo(error).message}; ${next}`);
+      const warning = `this machine's certificate for ${domain}${end} could not be renewed: ${errorInfo(error).message}`;
+      log(`${warning}; ${next}`);
+      this.#warn(warning);
       return waitMs;
     }
+  }
+
+  #warn(warning: string | undefined): void {
+    if (warning === this.#warning || this.#stop.signal.aborted) return;
+    this.#warning = warning;
+    this.#changed.emit();
   }
 
   async #ask(csr: string): Promise<RenewedCertificate> {

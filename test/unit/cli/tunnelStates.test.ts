@@ -5,12 +5,13 @@ import { nowMs, tunnel } from '../extension/samples.ts';
 
 function world() {
   const events: unknown[] = [];
+  const lines: unknown[] = [];
   const states = new TunnelStates({
     event: (event: object) => void events.push(event),
-    line: () => {},
+    line: (...spans: unknown[]) => void lines.push(spans),
   } as unknown as Output);
   const links = (up: number): void => states.changed([tunnel({ links: { up, wanted: 4 } })]);
-  return { events, states, links };
+  return { events, lines, states, links };
 }
 
 describe('TunnelStates', () => {
@@ -24,6 +25,17 @@ describe('TunnelStates', () => {
     expect(events).toMatchObject([{ event: 'state', links: { up: 3, wanted: 4 } }]);
     links(4);
     expect(events).toMatchObject([{}, { event: 'state', links: { up: 4, wanted: 4 } }]);
+  });
+
+  it('tells a warning once, to people and programs, and that it is over', () => {
+    const { events, lines, states } = world();
+    states.begin(tunnel());
+    for (const warning of ['it ends soon', 'it ends soon']) states.changed([tunnel({ warning })]);
+    expect(events).toMatchObject([{ event: 'state', warning: 'it ends soon' }]);
+    expect(JSON.stringify(lines)).toContain('it ends soon');
+    states.changed([tunnel()]);
+    expect(events).toHaveLength(2);
+    expect(lines).toHaveLength(1);
   });
 
   it('tells each change of state once, and a failure ends it', () => {

@@ -104,6 +104,8 @@ it('warns while agents see another certificate than the one that was asked for, 
   const warning = 'agents see a certificate of this machine’s own authority until ca.example has issued one';
   const waiting = treeOf({ certificate: { kind: 'local', expiresMs: nowMs, warning } });
   expect(waiting.children[0]).toMatchObject({ label: warning, icon: { name: 'warning' } });
+  const own = 'this machine’s certificate for edge.example could not be renewed';
+  expect(treeOf({ warning: own }).children[0]).toMatchObject({ label: own, icon: { name: 'warning' } });
   const account = 'https://ca.example/acct/1';
   const issued = treeOf({ certificate: { kind: 'acme', expiresMs: nowMs, account } });
   expect(issued.tooltip).toContain(account);

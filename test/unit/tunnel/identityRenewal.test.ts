@@ -39,6 +39,7 @@ async function aWorld(files: PrivateFiles = new MemoryFiles(), folder = '/edges'
   await saveEdgeIdentity(first, files, folder);
   const log: string[] = [];
   const asked: string[] = [];
+  const warnings: (string | undefined)[] = [];
   const where = { files, folder, clock, certs: certificateTools };
 
   /** Starts what one process of this machine does; resolves when it has looked at the file. */
@@ -53,6 +54,7 @@ async function aWorld(files: PrivateFiles = new MemoryFiles(), folder = '/edges'
       ...options,
     });
     onTestFinished(() => renewal.close());
+    renewal.onChange(() => warnings.push(renewal.warning));
     await until(() => clock.pending === waiting + 1);
   };
   /** Time that passes in steps, each long enough for what was due to be done. */
@@ -64,7 +66,7 @@ async function aWorld(files: PrivateFiles = new MemoryFiles(), folder = '/edges'
     }
   };
   const load = () => loadEdgeIdentity(domain, where);
-  return { clock, edge, first, log, asked, where, start, pass, load };
+  return { clock, edge, first, log, asked, warnings, where, start, pass, load };
 }
 
 const foreign = await anAuthority({ clock: new FakeClock() });
@@ -117,7 +119,7 @@ describe('IdentityRenewal', () => {
   });
 
   it('says what is in the way a month before it matters, and tries ever later until it works', async () => {
-    const { start, pass, log, load, first, edge, clock } = await aWorld();
+    const { start, pass, log, load, first, edge, clock, warnings } = await aWorld();
     let refused = 0;
     let isBroken = true;
     const ask = async (csr: string): Promise<RenewedCertificate> => {
@@ -134,8 +136,10 @@ describe('IdentityRenewal', () => {
     expect(refused).toBeGreaterThan(12);
     expect(refused).toBeLessThan(120);
     expect(await load()).toEqual(first);
+    expect(warnings).toEqual([expect.stringContaining('could not be renewed: no link to the edge is up')]);
     isBroken = false;
     await pass(dayMs);
+    expect(warnings.slice(1)).toEqual([undefined]);
     expect((await load()).expiresMs).toBeGreaterThan(first.expiresMs);
   });
 
