@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
-import type { JsonObject } from '../core/json.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { Breakpoint, HeldCall, HoldAnswer, Holds } from '../mcp/heldCall.ts';
 import {
   breakpointName,
@@ -140,6 +140,7 @@ export class HeldCalls {
   answer(id: string, answer: HoldAnswer): void {
     const entry = this.#held.get(id);
     if (!entry) throw new TunnelError('NOT_FOUND', 'this call waits no longer');
+    if (!isAnswer(answer)) throw new TunnelError('USAGE', 'a call is continued, denied or mocked, with JSON objects');
     entry.answer(answer);
   }
 
@@ -154,6 +155,19 @@ export class HeldCalls {
       all.filter((entry) => entry.principal === principal).length >= maxHeld.ofPrincipal;
     return isFull ? 'a person has to agree to this call, and too many wait already; try again later' : undefined;
   }
+}
+
+/** It may come from another process. */
+function isAnswer(answer: HoldAnswer): boolean {
+  switch (answer.kind) {
+    case 'continue':
+      return answer.arguments === undefined || isJsonObject(answer.arguments);
+    case 'deny':
+      return answer.message === undefined || typeof answer.message === 'string';
+    case 'mock':
+      return isJsonObject(answer.result);
+  }
+  return false;
 }
 
 function ended<Edited>(answer: HoldAnswer, edit: (args: JsonObject) => Edited): HoldEnd<Edited> {

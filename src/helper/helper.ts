@@ -6,6 +6,7 @@ import { openAuditLog } from '../audit/openAuditLog.ts';
 import type { Outbound } from '../carriers/outbound.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Lifetime } from '../core/lifetime.ts';
+import { HeldCalls } from '../gateway/heldCalls.ts';
 import { GrantStore } from '../identity/grants.ts';
 import { Throttle } from '../identity/throttle.ts';
 import { RateLimiter } from '../policy/limits.ts';
@@ -55,6 +56,7 @@ export class Helper {
   readonly traffic: TrafficLog;
   readonly servers: ServerResolver;
   readonly pairing: Pairing;
+  readonly holds: HeldCalls;
   readonly rules: Rules;
   readonly previews: Previews;
   readonly #options: HelperOptions;
@@ -127,6 +129,7 @@ export class Helper {
     this.#notes = new AuditNotes(audit, policy, clock);
     this.grants = new NotedGrants({ store: grants, notes: this.#notes, hide: this.#secrets.add });
     this.#lifetime = lifetime;
+    this.holds = new HeldCalls(clock);
     this.pairing = new Pairing({
       files,
       path: paths.oauth,
@@ -175,6 +178,7 @@ export class Helper {
       book: new TunnelBook({ files, path: paths.tunnels, helperId: id, isAlive, clock, random }),
       carriers: this.#carriers,
       pairing: this.pairing,
+      holds: this.holds,
       dialCheck: () => this.dialCheck(),
       grants,
       notedGrants: this.grants,

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { errorInfo, TunnelError } from '../core/errors.ts';
 import type { ServerTransport } from '../core/server.ts';
+import type { HeldCalls } from '../gateway/heldCalls.ts';
 import type { GrantStore } from '../identity/grants.ts';
 import type { IssuerKeys } from '../identity/jwt/issuerKeys.ts';
 import type { Throttle } from '../identity/throttle.ts';
@@ -38,6 +39,7 @@ export type OpenTunnelsOptions = {
   book: TunnelBook;
   carriers: CarrierFactory;
   pairing: Pairing;
+  holds: HeldCalls;
   /** As the policy is now. */
   dialCheck: () => DialCheck;
   grants: GrantStore;
@@ -134,7 +136,7 @@ export class OpenTunnels {
 
   #begin(request: OpenTunnel, { server, transport, entry, carrier, dial }: Beginning): RunningTunnel {
     if (this.#closing.signal.aborted) throw new TunnelError('CLOSED', 'the helper is ending');
-    const { book, notes, guardian, issuerKeys, clock, grants, throttle, policy, limiter, audit, traffic } =
+    const { book, notes, guardian, issuerKeys, clock, grants, throttle, policy, limiter, audit, traffic, holds } =
       this.#options;
     const tunnel = new RunningTunnel({
       id: randomUUID(),
@@ -156,6 +158,7 @@ export class OpenTunnels {
       limiter,
       audit,
       traffic,
+      holds,
       mayDial: (dialled) => dial.mayDial(dialled),
       log: this.#info,
     });

@@ -100,6 +100,12 @@ export function serveDriver(
   peer.handle('pair/close', ({ tunnel }) => (ready().pairing.close(tunnel), null));
   peer.handle('pair/answer', (answer) => (ready().pairing.answer(answer), null));
 
+  peer.handle('holds/answering', () => (ready().holds.answerBy(peer), null));
+  peer.handle('holds/list', () => ready().holds.list());
+  peer.handle('holds/answer', ({ id, answer }) => (ready().holds.answer(id, answer), null));
+  peer.handle('holds/breakpoints', ({ breakpoints }) => (ready().holds.setBreakpoints(peer, breakpoints), null));
+  lifetime.defer(() => helper?.holds.leave(peer));
+
   peer.handle('audit/head', () => ({ head: auditHead(ready()) }));
   peer.handle('audit/verify', async ({ heads }) => ({ chains: await ready().verifyAudit(heads) }));
 
@@ -124,6 +130,7 @@ function subscribe(peer: Driver, helper: Helper, folders: string[], lifetime: Li
   lifetime.defer(helper.audit.onGrown(() => heads.changed()));
   lifetime.defer(helper.pairing.onPending((pending) => peer.notify('pair/pending', pending)));
   lifetime.defer(helper.pairing.onEnded((ended) => peer.notify('pair/ended', ended)));
+  lifetime.defer(helper.holds.onChange(() => peer.notify('holds/changed', helper.holds.list())));
   lifetime.defer(helper.onLog((entry) => peer.notify('log', entry)));
   lifetime.add(watchServers(folders, () => peer.notify('servers/changed', {}), clock));
 }

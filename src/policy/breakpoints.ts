@@ -1,12 +1,13 @@
 // Calls that a person wants to see before they are made. What is said of arguments is a JSON Schema, judged within the
 // bounds of those in policy files; a call that cannot be judged within them is held, too.
+import { z } from 'zod';
 import { TunnelError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Breakpoint } from '../mcp/heldCall.ts';
 import { compileRules, fulfils } from './argumentRules.ts';
 import { argumentSchema } from './argumentSchema.ts';
 import { matchesGlob } from './glob.ts';
-import { maxPatternLength } from './policySchema.ts';
+import { patternSchema } from './policySchema.ts';
 import { maxSteps } from './stepBudget.ts';
 
 /** Of one driver. */
@@ -15,6 +16,14 @@ export const maxBreakpoints = 100;
 export type BreakpointCall = { tunnel: string; tool: string; agents: readonly string[]; args: JsonValue };
 
 export type CheckedBreakpoint = { spec: Breakpoint; matches: (call: BreakpointCall) => boolean };
+
+const schema = z.strictObject({
+  tunnel: z.string().max(100).optional(),
+  tool: patternSchema.optional(),
+  agent: patternSchema.optional(),
+  arguments: argumentSchema.optional(),
+  once: z.boolean().optional(),
+});
 
 /** Throws `USAGE`. */
 export function checkBreakpoints(specs: readonly Breakpoint[]): CheckedBreakpoint[] {
@@ -33,11 +42,10 @@ export function breakpointName({ tool, agent, arguments: wanted, once }: Breakpo
 }
 
 function checked(spec: Breakpoint): CheckedBreakpoint {
+  const read = schema.safeParse(spec);
+  if (!read.success) throw new TunnelError('USAGE', `a breakpoint: ${read.error.issues[0]?.message}`);
   const { tunnel, tool = '*', agent = '*' } = spec;
-  if (Math.max(tool.length, agent.length) > maxPatternLength) {
-    throw new TunnelError('USAGE', `a pattern has at most ${maxPatternLength} characters`);
-  }
-  const fits = argumentsCheck(spec);
+  const fits = argumentsCheck(read.data.arguments);
   return {
     spec,
     matches: (call) =>
@@ -48,11 +56,9 @@ function checked(spec: Breakpoint): CheckedBreakpoint {
   };
 }
 
-function argumentsCheck({ arguments: wanted }: Breakpoint): (args: JsonValue) => boolean {
+function argumentsCheck(wanted: z.infer<typeof argumentSchema> | undefined): (args: JsonValue) => boolean {
   if (wanted === undefined) return () => true;
-  const read = argumentSchema.safeParse(wanted);
-  if (!read.success) throw new TunnelError('USAGE', `the arguments of a breakpoint: ${read.error.issues[0]?.message}`);
-  const rules = { '*': read.data };
+  const rules = { '*': wanted };
   compileRules(rules, (_tool, problem) => {
     throw new TunnelError('USAGE', `the arguments of a breakpoint: ${problem}`);
   });

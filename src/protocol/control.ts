@@ -2,6 +2,7 @@
 // the helper's Unix socket (named pipe on Windows). The CLI's own helper is called in process with the same names.
 import type { ErrorInfo } from '../core/errors.ts';
 import type { LaunchPlan, ServerList, ServerTransport } from '../core/server.ts';
+import type { Breakpoint, HoldAnswer, Holds } from '../mcp/heldCall.ts';
 import type { ServerPreview } from '../mcp/preview/preview.ts';
 import type { InspectorNotifications, InspectorRequests } from './inspector.ts';
 
@@ -335,6 +336,13 @@ export type HelperRequests = InspectorRequests & {
   'pair/close': { params: { tunnel: string }; result: null };
   /** Fails with `CONFLICT` and `data.triesLeft` for a wrong number, with `NOT_FOUND` when nobody waits. */
   'pair/answer': { params: PairAnswer; result: null };
+  /** From now on this driver can answer for calls that wait; when the last one that can has left, they are denied. */
+  'holds/answering': { params: object; result: null };
+  'holds/list': { params: object; result: Holds };
+  /** Fails with `NOT_FOUND` when it waits no longer; with `USAGE` or `CONFLICT` for an edit that cannot be sent: it still waits. */
+  'holds/answer': { params: { id: string; answer: HoldAnswer }; result: null };
+  /** In place of those that this driver had set; they end with it. Fails with `USAGE`. */
+  'holds/breakpoints': { params: { breakpoints: Breakpoint[] }; result: null };
   /** Fails with `UPSTREAM_*` when the server cannot be asked. */
   'rules/tools': { params: { tunnel: string }; result: ToolRules };
   /** Writes the user's policy file. Fails with `CONFLICT`, naming the rule, where another file or a pattern still denies. */
@@ -358,6 +366,8 @@ export type HelperNotifications = InspectorNotifications & {
   'pair/pending': { tunnel: string; pending: PendingPairing };
   /** It waits no longer. */
   'pair/ended': { tunnel: string; outcome: PairingOutcome; name: string };
+  /** All calls that wait, and all breakpoints; replaces what was sent before. */
+  'holds/changed': Holds;
   /** Files that discovery reads have changed. */
   'servers/changed': object;
   log: { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
