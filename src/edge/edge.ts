@@ -220,7 +220,12 @@ export class Edge {
         log.error('state-unreadable', `the edge's state cannot be read: ${errorInfo(error).message}`),
       ),
     );
-    this.#lifetime.defer(state.onRevoked((connector) => this.#links.end(this.#links.of(connector), 'revoked')));
+    this.#lifetime.defer(
+      state.onRevoked((connector) => {
+        this.#links.end(this.#links.of(connector), 'revoked');
+        this.#desk.end(connector);
+      }),
+    );
     this.#lifetime.defer(state.onMoved((label) => this.#disown(label)));
     this.#lifetime.defer(cluster?.sharing.onLost((lost) => this.#registry.lose(lost)) ?? (() => {}));
     this.#lifetime.defer(() => this.#review?.cancel());

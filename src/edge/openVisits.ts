@@ -8,7 +8,7 @@ import type { Route } from './routeRegistry.ts';
 type Wanted = Pick<Route, 'hostname' | 'connector'>;
 
 /** `address` is without a port. */
-type Visit = { socket: VisitorEnd; address: string };
+type Visit = { socket: VisitorEnd; connector: string; address: string };
 
 export class OpenVisits {
   readonly #limits: Pick<EdgeLimits, 'maxVisitorsPerRoute' | 'maxVisitorsPerConnector'>;
@@ -46,7 +46,7 @@ export class OpenVisits {
 
   /** Until its socket closes. */
   add({ hostname, connector }: Wanted, socket: VisitorEnd, address: string): void {
-    const visit = { socket, address };
+    const visit = { socket, connector, address };
     const visits = this.#ofRoute.get(hostname) ?? new Set();
     this.#ofRoute.set(hostname, visits.add(visit));
     this.#ofConnector.set(connector, (this.#ofConnector.get(connector) ?? 0) + 1);
@@ -59,6 +59,13 @@ export class OpenVisits {
       if (left === 0) this.#ofConnector.delete(connector);
       else this.#ofConnector.set(connector, left);
     });
+  }
+
+  /** Cuts off who came for any name of this connector's. */
+  end(connector: string): void {
+    for (const visits of this.#ofRoute.values()) {
+      for (const visit of visits) if (visit.connector === connector) visit.socket.destroy();
+    }
   }
 
   /** Cuts off those that may not stay; says how many. */

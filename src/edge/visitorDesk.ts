@@ -12,6 +12,7 @@ import { FreshVisitors } from './freshVisitors.ts';
 import type { HeldBytes } from './heldBytes.ts';
 import type { Link } from './links.ts';
 import { OpenVisits } from './openVisits.ts';
+import { asksForProof } from './peekedHello.ts';
 import type { Route, RouteRegistry } from './routeRegistry.ts';
 import { splice } from './splice.ts';
 
@@ -48,9 +49,23 @@ export class VisitorDesk {
 
   /** One that another node hands on: it is for a route of this node, or for nobody. */
   receiveHandedOn(visitor: VisitorEnd, hostname: string, from: HostPort): void {
-    const route = this.#options.registry.find(hostname);
+    const { registry, limits, clock, asns } = this.#options;
+    const route = registry.find(hostname);
     if (!route) return this.#turnAway(visitor, 'noRoute');
-    this.#receiveFor(route, visitor, from, true); // The other node has looked at its hello.
+    if (!route.admission?.challenges || admits(route.admission, from.host, asns)) {
+      return this.#receiveFor(route, visitor, from, false);
+    }
+    // The other node let it in by what the registry told it; what it came for says nobody but its own hello.
+    void asksForProof(visitor, { limits, clock }).then((proven) => {
+      const still = registry.find(hostname);
+      if (still) this.#receiveFor(still, visitor, from, proven);
+      else this.#turnAway(visitor, 'noRoute');
+    });
+  }
+
+  /** The connector may serve nobody any more: who was handed on goes as well, whatever the other node knows. */
+  end(connector: string): void {
+    this.#open.end(connector);
   }
 
   #receiveFor(route: Route, visitor: VisitorEnd, from: HostPort, isChallenge: boolean): void {

@@ -1,6 +1,7 @@
 // Nodes of one edge over a real registry: visitors at any of them, who gets a name, and whose word counts.
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { maxLabelsPerConnector } from '../../src/edge/labelRules.ts';
 import { callHttp1 } from '../support/agents.ts';
 import { until } from '../support/until.ts';
 import { answeredAt, at, echo, knows, machineAt, sha, tell, threeNodes, tunnelAt } from './world.ts';
@@ -91,6 +92,17 @@ describe('a name', () => {
 });
 
 describe('what is done on one node', () => {
+  it('a machine owns only so many names, also where it claims many at once', async () => {
+    const { a } = await threeNodes();
+    const { connector } = await machineAt(a);
+    const claims = Array.from({ length: maxLabelsPerConnector + 20 }, (_, at) =>
+      a.cluster.state.claimLabel(`name-${at}`, connector),
+    );
+    const settled = await Promise.allSettled(claims);
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(maxLabelsPerConnector);
+    expect(settled.at(-1)).toMatchObject({ reason: { code: 'LIMIT' } });
+  });
+
   it('a token that is shown to all of them at once is spent once', async () => {
     const { a, all } = await threeNodes();
     for (let round = 0; round < 10; round += 1) {

@@ -1,11 +1,15 @@
 // An edge that is told to end, with real connectors and real visitors.
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Writable } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import type { HttpResponse, Serve } from '../../src/carriers/carrier.ts';
+import { connectorAlpn } from '../../src/protocol/edge.ts';
+import { openConnectorLink } from '../../src/wire/framings.ts';
 import { callHttp1, openHttp1, type Target } from '../support/agents.ts';
 import { CountingClock, expectNothingLeft } from '../support/leaks.ts';
-import { aWorld, openTunnel, type World } from '../support/relay.ts';
+import { aWorld, domain, enrolled, openTunnel, type World } from '../support/relay.ts';
 import { until } from '../support/until.ts';
 
 const hello: Serve = (_request, response) => void response.end('hello');
@@ -50,6 +54,30 @@ describe('an edge that drains', () => {
     expect((await answer).body.toString()).toBe('half done');
     expect(await drained).toBe(0);
     await here.edge.close();
+  });
+
+  it('tells a connector whose handshake was under way when the others heard of it', async () => {
+    const here = await aWorld({}, new CountingClock());
+    const open = await openTunnel(here, (_request, response) => write(response, 'half '));
+    const answer = await openHttp1(targetOf(here, open.hostname));
+    answer.on('error', () => {});
+    const { key, certificate, ca } = await enrolled(here.state, here.edge.port);
+    const before = here.edge.counters.connections;
+    const socket = connect(here.edge.port, '127.0.0.1');
+    await until(() => here.edge.counters.connections > before);
+    const drained = here.edge.drain({ leadMs: 0, withinMs: 30_000, reason: 'a restart', urgent: never });
+    await until(() => refuses(here.edge.port));
+    const names = { servername: `connect.${domain}`, ALPNProtocols: [connectorAlpn.frames] };
+    const tls = connectTls({ socket, key, cert: certificate, ca, ...names });
+    await once(tls, 'secureConnect');
+    const link = openConnectorLink(tls, { clock: here.clock, onStream: (stream) => void stream.resume() });
+    const control = await link.control;
+    const told = new Promise((resolve) => control.on('drain', resolve));
+    control.start();
+    expect(await told).toEqual({ reason: 'a restart', withinMs: 30_000 });
+    answer.destroy();
+    await drained;
+    await link.close();
   });
 
   it('cuts off who does not finish in time, and at once when it is urgent', async () => {

@@ -44,6 +44,8 @@ export class ClusterState implements EdgeStore {
   readonly #moved = new Emitter<string>();
   /** Names by connector, so that a claim counts its own only. */
   readonly #owned = new Map<string, Set<string>>();
+  /** The last claim of each connector that is not settled. */
+  readonly #claiming = new Map<string, Promise<void>>();
 
   constructor(options: ClusterStateOptions) {
     this.authority = options.authority;
@@ -161,7 +163,19 @@ export class ClusterState implements EdgeStore {
     return claim && isAlive(claim, this.#now()) && !this.isRevoked(claim.connector) ? claim.connector : undefined;
   }
 
-  async claimLabel(label: string, id: string): Promise<void> {
+  /** One after the other: how many names a connector owns is known only once those before are written. */
+  claimLabel(label: string, id: string): Promise<void> {
+    const claiming = (this.#claiming.get(id) ?? Promise.resolve()).then(() => this.#claimLabel(label, id));
+    const settled = claiming
+      .catch(() => {}) // Whoever asked hears of it.
+      .finally(() => {
+        if (this.#claiming.get(id) === settled) this.#claiming.delete(id);
+      });
+    this.#claiming.set(id, settled);
+    return claiming;
+  }
+
+  async #claimLabel(label: string, id: string): Promise<void> {
     const { domain, reserved = [] } = this.#options;
     const connector = this.#records.get('connector', id);
     await this.#records.change('claim', label, (present) => {
