@@ -30,6 +30,8 @@ export async function letIn(app: App, target?: unknown): Promise<void> {
   if (!more) return;
   const allowFrom = [...new Set([...picked.flatMap(({ entry }) => entry ?? []), ...more])];
   await app.helper.request('tunnel/allowFrom', { tunnel: tunnel.id, allowFrom });
+  const { allowFrom: _before, ...rest } = tunnel;
+  await app.remembered.add(allowFrom.length > 0 ? { ...rest, allowFrom } : rest);
   const done =
     allowFrom.length === 0
       ? t('{0}: anybody with a token may connect.', tunnel.server.name)

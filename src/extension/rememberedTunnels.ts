@@ -1,5 +1,5 @@
 // The tunnels that are on, remembered with the workspace: after a crash or a reload they are opened again
-// with the same hostname, port and grant.
+// with the same hostname, port and grant, for the same addresses.
 import type { Destination, TunnelInfo } from '../protocol/control.ts';
 
 /** Most tunnels that are remembered; the oldest are forgotten. */
@@ -12,6 +12,8 @@ export type RememberedTunnel = {
   name: string;
   /** Loopback port of an embedded tunnel. */
   port?: number;
+  /** Whose addresses may connect; absent lets everybody. The helper keeps it as well, and may lose it. */
+  allowFrom?: string[];
 };
 
 /** The part of VS Code's `Memento` that is needed. */
@@ -50,8 +52,15 @@ export function rememberable(tunnel: TunnelInfo): RememberedTunnel | undefined {
   const name = tunnel.hostname?.split('.')[0];
   if (!name) return undefined;
   const { id, name: serverName } = tunnel.server;
+  const { destination, allowFrom } = tunnel;
   const port = tunnel.loopbackUrl ? Number(new URL(tunnel.loopbackUrl).port) : undefined;
-  return { server: { id, name: serverName }, destination: tunnel.destination, name, ...(port ? { port } : {}) };
+  return {
+    server: { id, name: serverName },
+    destination,
+    name,
+    ...(port ? { port } : {}),
+    ...(allowFrom ? { allowFrom } : {}),
+  };
 }
 
 type Place = Pick<RememberedTunnel, 'server' | 'destination'>;

@@ -1,4 +1,4 @@
-// After every start of the helper: the tunnels that were on are opened again, with the same name, port and grant.
+// After every start of the helper: the tunnels that were on are opened again, with the same name, port and grant, for the same addresses.
 // What cannot be opened again is said once; what will not work later either is forgotten.
 import { errorInfo } from '../core/errors.ts';
 import type { OpenTunnel } from '../protocol/control.ts';
@@ -23,13 +23,14 @@ export async function reopenTunnels({ helper, remembered, folders, trusted, run,
   await Promise.all(missing.map((tunnel) => reopen(tunnel)));
 
   async function reopen(tunnel: RememberedTunnel): Promise<void> {
-    const { server, destination, name, port } = tunnel;
+    const { server, destination, name, port, allowFrom } = tunnel;
     try {
       const opened = await helper.request('tunnel/open', {
         server: { id: server.id, folders: folders() },
         destination,
         name,
         ...(port ? { port } : {}),
+        ...(allowFrom ? { allowFrom } : {}),
         grant: { none: true },
         ...run(server.id),
         ...(destination.carrier === 'edge' ? { certificate: { kind: 'kept' as const } } : {}),

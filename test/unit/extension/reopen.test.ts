@@ -58,6 +58,15 @@ it('asks for the certificate that a tunnel through an edge had', async () => {
   expect((await reopen(remembered)).requests).toMatchObject([{ certificate: { kind: 'kept' } }]);
 });
 
+it('lets in only the addresses that it let in, whatever else has forgotten them', async () => {
+  const remembered = new RememberedTunnels(memory());
+  const edge = tunnel({ destination: { carrier: 'edge', host: 'edge.example.com' } });
+  await remembered.add({ ...edge, allowFrom: ['192.0.2.0/24'] });
+  expect((await reopen(remembered)).requests).toMatchObject([{ allowFrom: ['192.0.2.0/24'] }]);
+  await remembered.add(edge);
+  expect((await reopen(remembered)).requests[0]).not.toHaveProperty('allowFrom');
+});
+
 it('leaves alone what is open already', async () => {
   const { requests } = await reopen(await rememberedOne(), { open: [tunnel()] });
   expect(requests).toEqual([]);
