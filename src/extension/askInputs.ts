@@ -7,6 +7,7 @@ import type { DiscoveredServer, ServerInput } from '../core/server.ts';
 import type { InputAnswer } from '../protocol/control.ts';
 import type { App } from './app.ts';
 import { showInfo } from './messages.ts';
+import { plainItem } from './plainRow.ts';
 import { serverOf } from './targets.ts';
 import { t } from './vscodeTranslate.ts';
 
@@ -39,11 +40,9 @@ async function ask(input: ServerInput, title: string): Promise<string | undefine
   const prompt = printable(description ?? id);
   const shared = { title, ignoreFocusOut: true };
   if (options) {
-    const items = options.map(({ label, value }): QuickPickItem & { value: string } => ({
-      label: printable(label),
-      value,
-      ...(value === input.default ? { description: t('default') } : {}),
-    }));
+    const items = options.map(({ label, value }): QuickPickItem & { value: string } =>
+      plainItem({ label, value, ...(value === input.default ? { description: t('default') } : {}) }),
+    );
     return (await window.showQuickPick(items, { ...shared, placeHolder: prompt }))?.value;
   }
   const value = input.default === undefined ? {} : { value: input.default };

@@ -14,6 +14,7 @@ import { grantFor } from './grants.ts';
 import { commandLine } from './launchText.ts';
 import { showError, showInfo, showWarning, withProgress } from './messages.ts';
 import { openFileAt, whenPressed } from './notify.ts';
+import { plainItem } from './plainRow.ts';
 import { shortPath } from './serverTree.ts';
 import { runOf } from './serverRun.ts';
 import { serverOf } from './targets.ts';
@@ -71,12 +72,9 @@ async function pickServer(app: App): Promise<DiscoveredServer | undefined> {
 
 function serverItem(server: DiscoveredServer): ServerItem {
   const runs = server.transport.kind === 'http' ? server.transport.url : commandLine(server.transport);
-  if (server.problem) return { label: `$(error) ${server.name}`, description: server.problem, server };
-  return {
-    label: `$(${server.transport.kind === 'http' ? 'globe' : 'terminal'}) ${server.name}`,
-    description: runs,
-    server,
-  };
+  if (server.problem) return plainItem({ label: server.name, description: server.problem, server }, 'error');
+  const icon = server.transport.kind === 'http' ? 'globe' : 'terminal';
+  return plainItem({ label: server.name, description: runs, server }, icon);
 }
 
 function explainNoFolder(): void {

@@ -5,6 +5,7 @@ import type { DiscoveredServer } from '../core/server.ts';
 import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 import type { App } from './app.ts';
 import { isLive, leftLabel, scopeLabel } from './grantWords.ts';
+import { plainItem } from './plainRow.ts';
 import type { TreeNode, TreeSubject } from './treeNode.ts';
 import { t } from './vscodeTranslate.ts';
 import { destinationLabel, stateLabel } from './wording.ts';
@@ -24,12 +25,14 @@ export async function tunnelOf(app: App, target: unknown, title: string): Promis
   const id = subject && 'tunnel' in subject ? subject.tunnel.id : (target as { tunnel?: unknown } | undefined)?.tunnel;
   const named = tunnels.find((tunnel) => tunnel.id === id);
   if (named || tunnels.length <= 1) return named ?? tunnels[0];
-  const items = tunnels.map((tunnel): QuickPickItem & { tunnel: TunnelInfo } => ({
-    label: tunnel.server.name,
-    description: tunnel.hostname ?? stateLabel(tunnel.state, app.clock.now(), t),
-    detail: destinationLabel(tunnel.destination, t),
-    tunnel,
-  }));
+  const items = tunnels.map((tunnel): QuickPickItem & { tunnel: TunnelInfo } =>
+    plainItem({
+      label: tunnel.server.name,
+      description: tunnel.hostname ?? stateLabel(tunnel.state, app.clock.now(), t),
+      detail: destinationLabel(tunnel.destination, t),
+      tunnel,
+    }),
+  );
   const picked = await window.showQuickPick(items, {
     title,
     placeHolder: t('Which tunnel?'),
@@ -49,11 +52,13 @@ export async function grantOf(app: App, target: unknown, title: string): Promise
     if (named) return named;
     throw new TunnelError('NOT_FOUND', 'this grant has ended');
   }
-  const items = grants.map((grant): QuickPickItem & { grant: GrantInfo } => ({
-    label: grant.name,
-    description: `${leftLabel(grant.expiresMs, nowMs, t)} · ${scopeLabel(grant.scope, t)}`,
-    grant,
-  }));
+  const items = grants.map((grant): QuickPickItem & { grant: GrantInfo } =>
+    plainItem({
+      label: grant.name,
+      description: `${leftLabel(grant.expiresMs, nowMs, t)} · ${scopeLabel(grant.scope, t)}`,
+      grant,
+    }),
+  );
   if (items.length === 0) throw new TunnelError('NOT_FOUND', 'there is no agent yet: add one first');
   return (await window.showQuickPick(items, { title, placeHolder: t('Which agent?') }))?.grant;
 }

@@ -10,6 +10,7 @@ import {
 } from 'vscode';
 import type { TreeClick, TreeNode } from './treeNode.ts';
 import { selectionAt } from './notify.ts';
+import { plainRow } from './plainRow.ts';
 
 export class NodeTree implements TreeDataProvider<TreeNode> {
   readonly #changed = new EventEmitter<undefined>();
@@ -32,7 +33,8 @@ export class NodeTree implements TreeDataProvider<TreeNode> {
     return node.pending ? this.#load(node) : node.children;
   }
 
-  getTreeItem(node: TreeNode): TreeItem {
+  getTreeItem(row: TreeNode): TreeItem {
+    const node = plainRow(row);
     const item = new TreeItem(node.label, foldOf(node));
     item.id = node.id;
     if (node.description !== undefined) item.description = node.description;
@@ -41,7 +43,7 @@ export class NodeTree implements TreeDataProvider<TreeNode> {
     item.accessibilityInformation = { label: [node.label, node.description].filter(Boolean).join(', ') };
     if (node.context !== undefined) item.contextValue = node.context;
     if (node.icon) item.iconPath = themeIcon(node.icon);
-    if (node.click) item.command = commandOf(node.click, node);
+    if (node.click) item.command = commandOf(node.click, row);
     return item;
   }
 
