@@ -21,6 +21,7 @@ import type {
   OpenTunnel,
   TunnelInfo,
 } from '../protocol/control.ts';
+import type { Segments } from '../traffic/segments.ts';
 import { TrafficLog } from '../traffic/trafficLog.ts';
 import { ProcessGuardian } from '../upstream/processGuardian.ts';
 import { Admission } from './admission.ts';
@@ -45,6 +46,7 @@ import { Rules } from './rules.ts';
 import type { RunningTunnel } from './runningTunnel.ts';
 import { ServerResolver } from './serverResolver.ts';
 import { workspacePolicies } from './statePaths.ts';
+import { heldTraffic, openTrafficFolder } from './trafficFolder.ts';
 import { TunnelBook } from './tunnelBook.ts';
 
 export type LogEntry = { level: 'debug' | 'info' | 'warn' | 'error'; message: string };
@@ -106,7 +108,8 @@ export class Helper {
           sync: () => policy.current.audit.sync,
         }),
       );
-      return new Helper(id, options, { lifetime, policy, grants, audit });
+      const segments = lifetime.add(await openTrafficFolder(paths.trafficFolder, id, options.isAlive));
+      return new Helper(id, options, { lifetime, policy, grants, audit, segments });
     } catch (error) {
       await lifetime.close();
       throw error;
@@ -116,10 +119,10 @@ export class Helper {
   private constructor(
     id: string,
     options: HelperOptions,
-    parts: { lifetime: Lifetime; policy: PolicyStore; grants: GrantStore; audit: AuditLog },
+    parts: { lifetime: Lifetime; policy: PolicyStore; grants: GrantStore; audit: AuditLog; segments: Segments },
   ) {
     const { paths, clock, random, isAlive } = options;
-    const { lifetime, policy, grants, audit } = parts;
+    const { lifetime, policy, grants, audit, segments } = parts;
     const files = privateFiles;
     this.id = id;
     this.policy = policy;
@@ -148,7 +151,7 @@ export class Helper {
       tunnels: () => this.#tunnels.all(),
     });
     const guardian = lifetime.add(new ProcessGuardian());
-    this.traffic = new TrafficLog({ clock, secrets: this.#secrets.list });
+    this.traffic = new TrafficLog({ clock, secrets: this.#secrets.list, ...heldTraffic, segments });
     this.#outbound = makeOutbound({ env: options.env, clock, editor: () => this.#editorProxy });
     this.#carriers = new CarrierFactory({ files, paths, outbound: this.#outbound, clock, random });
     this.servers = new ServerResolver({

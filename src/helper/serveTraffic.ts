@@ -49,7 +49,7 @@ export function serveTraffic(peer: Driver, ready: () => Helper, clock: Clock): C
   };
 
   peer.handle('traffic/read', (params) => ready().traffic.read(params));
-  peer.handle('traffic/get', ({ id }) => ready().traffic.get(id));
+  peer.handle('traffic/get', ({ id }) => ready().traffic.detail(id));
   peer.handle('traffic/clear', ({ tunnel }) => (ready().traffic.clear(tunnel), null));
   peer.handle('traffic/watch', ({ on }) => {
     unwatch();

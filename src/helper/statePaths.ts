@@ -24,6 +24,8 @@ export type StatePaths = {
   /** What servers offered when they were looked at. */
   previews: string;
   auditFolder: string;
+  /** Traffic that is not held in memory, while a helper runs. */
+  trafficFolder: string;
   /** Signs the audit logs; the public half stands beside it. */
   auditKey: { private: string; public: string };
   caFolder: string;
@@ -91,6 +93,7 @@ export function statePaths(
     editedCommands: path.join(data, 'commands.json'),
     previews: path.join(data, 'previews.json'),
     auditFolder: path.join(data, 'audit'),
+    trafficFolder: path.join(data, 'traffic'),
     auditKey: { private: path.join(data, 'audit-key.pem'), public: path.join(data, 'audit-key.pub.pem') },
     caFolder: path.join(data, 'ca'),
     acmeFolder: path.join(data, 'acme'),

@@ -15,7 +15,9 @@ import {
 } from '../mcp/exchange.ts';
 import type { FailureMark } from '../mcp/failures.ts';
 import { present, type Whole } from '../core/present.ts';
+import { contentTexts, noContent, noTimings, type ExchangeContent } from './exchangeContent.ts';
 import type { Redactor } from './redact.ts';
+import type { SegmentPlace } from './segments.ts';
 
 /** Messages kept of one exchange; of a longer one the newest are kept, and it is flagged `truncated`. */
 export const maxMessagesPerExchange = 1_000;
@@ -80,14 +82,11 @@ export class ExchangeRecorder {
   held = true;
   readonly #options: RecorderOptions;
   readonly #row: Whole<ExchangeRow>;
-  readonly #detail: Whole<Omit<ExchangeDetail, 'row' | 'timings'>>;
-  readonly #timings: Whole<Timings> = {
-    bodyReadMs: undefined,
-    decidedMs: undefined,
-    auditedMs: undefined,
-    upstreamFirstByteMs: undefined,
-    finishedMs: undefined,
-  };
+  /** Absent once what was said was moved out. */
+  #detail: Whole<Omit<ExchangeDetail, 'row' | 'timings'>> | undefined;
+  #place: SegmentPlace | undefined;
+  #touches = 0;
+  #timings: Whole<Timings> = { ...noTimings };
   #count: ((bytes: number) => void) | undefined;
   #bytes = ENTRY_BYTES;
   #messageBytes = 0;
@@ -175,19 +174,44 @@ export class ExchangeRecorder {
 
   /** Everything that was captured of it. */
   texts(): string[] {
-    const { request, messages, translated } = this.#detail;
-    return [...(request ? [request] : []), ...messages, ...(translated ?? [])].map(({ text }) => text);
+    return this.#detail ? contentTexts(this.#detail) : [];
   }
 
+  /** Of what was moved out only the row is left here. */
   detail(): ExchangeDetail {
-    const { messages, translated, ...rest } = this.#detail;
-    return present<ExchangeDetail>({
-      row: this.row(),
+    return { row: this.row(), ...this.content() };
+  }
+
+  /** All but the row. */
+  content(): ExchangeContent {
+    const { messages, translated, ...rest } = this.#detail ?? noContent;
+    return present<ExchangeContent>({
       ...rest,
       messages: [...messages],
       translated: translated && [...translated],
       timings: present<Timings>(this.#timings),
     });
+  }
+
+  /** Where what was said is, once it was moved out. */
+  get place(): SegmentPlace | undefined {
+    return this.#place;
+  }
+
+  /** Rises with every change. */
+  get touches(): number {
+    return this.#touches;
+  }
+
+  /** What was said is in `place` from now on, or nowhere, and then it is flagged. Returns the bytes that became free. */
+  moveOut(place: SegmentPlace | undefined): number {
+    const freed = this.#bytes - ENTRY_BYTES;
+    this.#bytes = ENTRY_BYTES;
+    this.#place = place;
+    this.#detail = undefined;
+    this.#timings = noTimings;
+    if (!place) this.flag('truncated');
+    return freed;
   }
 
   /** What the audit log tells of an answer. */
@@ -208,10 +232,10 @@ export class ExchangeRecorder {
     if (era !== undefined) this.#row.era = era;
     if (kind !== undefined) this.#row.kind = kind;
     if (principal !== undefined) {
-      this.#detail.principal = { ...principal };
+      if (this.#detail) this.#detail.principal = { ...principal };
       this.#row.stranger = undefined;
     }
-    if (rule !== undefined) this.#detail.rule = rule;
+    if (rule !== undefined && this.#detail) this.#detail.rule = rule;
     this.#touch();
   }
 
@@ -224,18 +248,20 @@ export class ExchangeRecorder {
     this.#row.requestBytes += bytes.length;
     this.#count?.(bytes.length);
     const request = this.#capture(this.#row.direction, bytes);
+    if (!this.#detail) return this.#missed();
     this.#detail.request = request;
     this.#touch(request.text.length);
   }
 
   mark(step: keyof typeof STEPS): void {
-    this.#timings[STEPS[step]] ??= this.#sinceStart();
+    if (this.#detail) this.#timings[STEPS[step]] ??= this.#sinceStart();
     this.#touch();
   }
 
   response(status: number, headers: HeaderList): void {
-    const before = headerBytes(this.#detail.responseHeaders);
     this.#row.httpStatus = status;
+    if (!this.#detail) return this.#touch();
+    const before = headerBytes(this.#detail.responseHeaders);
     this.#detail.responseHeaders = this.#options.redactor.headers(headers);
     this.#touch(headerBytes(this.#detail.responseHeaders) - before);
   }
@@ -246,6 +272,7 @@ export class ExchangeRecorder {
     const message = this.#capture(direction, bytes);
     if (eventId !== undefined) message.eventId = this.#safe(eventId);
     this.#row.messages += 1;
+    if (!this.#detail) return this.#missed();
     this.#detail.messages.push(message);
     this.#messageBytes += message.text.length;
     let forgotten = 0;
@@ -262,6 +289,7 @@ export class ExchangeRecorder {
   /** One message as it stands on the server's side of a translation between eras. */
   translated(direction: Direction, text: string): void {
     const message = this.#capture(direction, text);
+    if (!this.#detail) return this.#missed();
     const kept = (this.#detail.translated ??= []);
     kept.push(message);
     this.#translatedBytes += message.text.length;
@@ -296,7 +324,7 @@ export class ExchangeRecorder {
     if (reason !== undefined) this.#row.reason = this.#safe(reason);
     if (failure !== undefined) this.#row.failure = failure;
     this.#row.latencyMs = this.#sinceStart();
-    this.#timings.finishedMs = this.#row.latencyMs;
+    if (this.#detail) this.#timings.finishedMs = this.#row.latencyMs;
     this.#touch();
   }
 
@@ -323,7 +351,14 @@ export class ExchangeRecorder {
     return Math.max(0, this.#options.clock.now() - this.#row.startedMs);
   }
 
+  /** What was said before is out of memory, and this came long after the end: it is counted and not kept. */
+  #missed(): void {
+    this.#addFlag('truncated');
+    this.#touch();
+  }
+
   #touch(grownBytes = 0): void {
+    this.#touches += 1;
     this.#bytes += grownBytes;
     this.#options.changed(this, grownBytes);
   }

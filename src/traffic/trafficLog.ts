@@ -5,10 +5,13 @@ import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { TunnelError } from '../core/errors.ts';
 import type { ExchangeDetail, RowClass, TrafficPage } from '../mcp/exchange.ts';
+import { BodyStore } from './bodyStore.ts';
+import { contentTexts, type ExchangeContent } from './exchangeContent.ts';
 import { ExchangeRecorder, type ExchangeStart } from './exchangeRecorder.ts';
 import { Redactor } from './redact.ts';
 import type { Gap } from './gaps.ts';
 import { RowShelf, type ShelfBounds } from './rowShelf.ts';
+import type { SegmentPlace, Segments } from './segments.ts';
 
 /** Rows that one read gives at most, whatever is asked for. */
 export const maxPageRows = 5_000;
@@ -27,6 +30,10 @@ export type TrafficLogOptions = {
   maxBytes?: number;
   /** Bytes kept of one message; the rest is counted, and the row flagged `truncated`. */
   captureBytes?: number;
+  /** Where what was said goes when it is not among the newest; without, all of it stays in memory. */
+  segments?: Segments;
+  /** Exchanges that ended and stay in memory whole. */
+  warm?: { rows: number; bytes: number };
   /** Texts that must not appear in what is kept. */
   secrets: () => readonly string[];
 };
@@ -45,7 +52,7 @@ export class TrafficLog {
   readonly #forgotten = new Emitter<ExchangeRecorder>();
   readonly #shelves: Readonly<Record<RowClass, RowShelf>>;
   /** Every row held, with the shelf it stands on. */
-  readonly #rows = new Map<string, { recorder: ExchangeRecorder; shelf: RowShelf; kind: RowClass }>();
+  readonly #rows = new Map<string, { recorder: ExchangeRecorder; shelf: RowShelf; kind: RowClass; ended: boolean }>();
   /** Rising in `seq`; holds at most twice as many entries as there are rows, and a few, then it is compacted. */
   #changes: Change[] = [];
   #head = 0;
@@ -53,6 +60,8 @@ export class TrafficLog {
   #given = 0;
   #begun = 0;
   #epoch: number;
+  readonly #segments: Segments | undefined;
+  readonly #bodies: BodyStore | undefined;
   #counts: Counts = { ...none };
   readonly #tunnelCounts = new Map<string, Counts>();
   /** Tells rows of this log from those of an earlier process. */
@@ -68,6 +77,15 @@ export class TrafficLog {
       stranger: new RowShelf(strangerBounds),
       event: new RowShelf(eventBounds),
     };
+    const { segments, warm } = options;
+    this.#segments = segments;
+    this.#bodies =
+      segments &&
+      new BodyStore({
+        segments,
+        ...(warm && { warm }),
+        grown: ({ id }, bytes) => this.#rows.get(id)?.shelf.grown(bytes),
+      });
     this.#epoch = options.clock.now();
     this.#prefix = this.#epoch.toString(36);
   }
@@ -149,7 +167,7 @@ export class TrafficLog {
     const shelf = this.#shelves[recorder.class];
     shelf.add(recorder);
     this.#count(recorder, recorder.class, 1);
-    this.#rows.set(recorder.id, { recorder, shelf, kind: recorder.class });
+    this.#rows.set(recorder.id, { recorder, shelf, kind: recorder.class, ended: false });
     this.#note(recorder, 0);
     return recorder;
   }
@@ -180,7 +198,33 @@ export class TrafficLog {
     };
   }
 
-  /** Throws `NOT_FOUND` for an exchange that was pushed out, or cleared. */
+  /** The whole, wherever what was said is by now. Rejects with `NOT_FOUND` for what was pushed out, or cleared. */
+  async detail(id: string): Promise<ExchangeDetail> {
+    const here = this.get(id);
+    const recorder = this.find(id);
+    if (!recorder?.place) return here;
+    const content = await this.#content(recorder.place);
+    if (content) return { row: recorder.row(), ...content };
+    return { ...here, row: { ...here.row, flags: [...new Set([...here.row.flags, 'truncated' as const])] } };
+  }
+
+  /** Everything that was captured of an exchange. */
+  texts(recorder: ExchangeRecorder): string[] | Promise<string[]> {
+    if (!recorder.place) return recorder.texts();
+    return this.#content(recorder.place).then((content) => (content ? contentTexts(content) : []));
+  }
+
+  /** Exchanges of which what was said could not be kept, as on a full disk; they are flagged `truncated`. */
+  get lost(): number {
+    return this.#bodies?.lost ?? 0;
+  }
+
+  async #content(place: SegmentPlace): Promise<ExchangeContent | undefined> {
+    const bytes = await this.#segments?.read(place);
+    return bytes && (JSON.parse(bytes.toString()) as ExchangeContent); // Written by this log, in a file of its own.
+  }
+
+  /** What is in memory. Throws `NOT_FOUND` for an exchange that was pushed out, or cleared. */
   get(id: string): ExchangeDetail {
     const held = this.#rows.get(id);
     if (!held) throw new TunnelError('NOT_FOUND', 'this exchange is no longer held');
@@ -205,6 +249,10 @@ export class TrafficLog {
     const held = this.#rows.get(recorder.id);
     if (!held) return; // Pushed out or cleared while it went on.
     const shelf = this.#shelves[recorder.class];
+    if (recorder.finished && !held.ended) {
+      held.ended = true;
+      this.#bodies?.add(recorder);
+    }
     // Nobody has read since the last change, which was this row's, too: nothing is new.
     if (grownBytes === 0 && shelf === held.shelf && this.#isUnread(recorder)) return this.#changed.emit();
     held.shelf.grown(grownBytes);
@@ -237,6 +285,7 @@ export class TrafficLog {
     const kind = this.#rows.get(recorder.id)?.kind;
     this.#rows.delete(recorder.id);
     recorder.held = false;
+    this.#bodies?.forget(recorder);
     if (kind) this.#count(recorder, kind, -1);
   }
 

@@ -77,7 +77,12 @@ export class TrafficView {
     this.#looking = true;
     let until = this.#time() + sliceMs;
     let turns = 0;
-    for (let more = this.#lookAtOne(); more && !this.#closed; more = this.#lookAtOne()) {
+    while (!this.#closed) {
+      this.#begin();
+      const recorder = this.#next();
+      if (!recorder) break;
+      const looked = this.#lookAt(recorder);
+      if (looked) await looked;
       if (this.#time() < until) continue;
       await nextTurn();
       turns += 1;
@@ -88,20 +93,18 @@ export class TrafficView {
     if (turns >= patientTurns) this.#options.progressed();
   }
 
-  /** Says whether there was one. */
-  #lookAtOne(): boolean {
-    const { filter, tunnel } = this.#options;
-    this.#begin();
-    const recorder = this.#next();
-    if (!recorder) return false;
-    const { seq } = recorder;
-    const shown =
-      (tunnel === undefined || recorder.tunnel === tunnel) &&
-      recorder.matches(filter.row) &&
-      (!filter.body || filter.body(recorder.texts()));
-    if (recorder.held) this.#show(recorder, shown);
-    if (!this.#rest) this.#cursor = seq;
-    return true;
+  /** What was said may have to be fetched; what changes meanwhile is looked at again. */
+  #lookAt(recorder: ExchangeRecorder): Promise<void> | undefined {
+    const { log, filter, tunnel } = this.#options;
+    if (!this.#rest) this.#cursor = recorder.seq;
+    const isWanted = (tunnel === undefined || recorder.tunnel === tunnel) && recorder.matches(filter.row);
+    const texts = isWanted && filter.body ? log.texts(recorder) : [];
+    const show = (said: readonly string[]): void => {
+      if (recorder.held) this.#show(recorder, isWanted && (!filter.body || filter.body(said)));
+    };
+    if (!Array.isArray(texts)) return texts.then(show);
+    show(texts);
+    return undefined;
   }
 
   /** Anew, when the log was cleared since. */
