@@ -1,12 +1,13 @@
 // The tunnel against other ways to the same endpoint: direct HTTPS, a bare splice by name, `ssh -R` with haproxy, and a
 // pool of connections as frp keeps one. The same gateway is behind all of them; rounds are interleaved, and what counts
 // is the ratio of medians. Then what those cost who do nothing. `-- tunnel [--rounds N] [--only ways,idle]`.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { median, print, printTable, quantile, ratios, spread } from './figures.ts';
+import { cpuMs } from './tunnel/cpu.ts';
 import type { Measure, Measured, Target } from './tunnel/caller.ts';
 import { enrolHome, runEdge } from './tunnel/edgeProcess.ts';
 import { publicName } from './tunnel/endpoint.ts';
@@ -18,8 +19,10 @@ const mebibyte = 1 << 20;
 const label = 'bench';
 const domain = 'bench.localhost';
 
+/** `pids`: the endpoint's process, and those that relay to it. */
+type WayTarget = Target & { pids: number[] };
 type Way = 'direct' | 'splice' | 'ssh' | 'pool' | 'edge';
-type Figure = { name: string; unit: string; measure: Measure; of: (measured: Measured) => number; isRate?: true };
+type Figure = { name: string; unit: string; measure: Measure; of: (measured: Measured) => number };
 
 const perSecond = (measured: Measured): number => (1000 * measured.timesMs.length) / measured.wholeMs;
 const p50 = (measured: Measured): number => median(measured.timesMs);
@@ -34,7 +37,24 @@ const figures: readonly Figure[] = [
     unit: '/s',
     measure: { kind: 'calls', count: 1600, atOnce: 16 },
     of: perSecond,
-    isRate: true,
+  },
+  {
+    name: 'without a gateway, 1 at once, p50',
+    unit: 'ms',
+    measure: { kind: 'calls', count: 300, atOnce: 1, bare: true },
+    of: p50,
+  },
+  {
+    name: 'without a gateway, 16 at once, p50',
+    unit: 'ms',
+    measure: { kind: 'calls', count: 1600, atOnce: 16, bare: true },
+    of: p50,
+  },
+  {
+    name: 'without a gateway, calls a second, 16 at once',
+    unit: '/s',
+    measure: { kind: 'calls', count: 1600, atOnce: 16, bare: true },
+    of: perSecond,
   },
   { name: 'small call, 128 at once, p50', unit: 'ms', measure: { kind: 'calls', count: 1600, atOnce: 128 }, of: p50 },
   { name: 'fresh connection to first answer', unit: 'ms', measure: { kind: 'fresh', count: 40 }, of: p50 },
@@ -43,14 +63,12 @@ const figures: readonly Figure[] = [
     unit: 'MiB/s',
     measure: { kind: 'down', bytes: bulkMiB * mebibyte },
     of: mebibytesPerSecond,
-    isRate: true,
   },
   {
     name: '64 MiB up',
     unit: 'MiB/s',
     measure: { kind: 'up', bytes: bulkMiB * mebibyte },
     of: mebibytesPerSecond,
-    isRate: true,
   },
   { name: 'event delay, p50', unit: 'ms', measure: { kind: 'events', count: 100, everyMs: 5 }, of: p50 },
   {
@@ -86,7 +104,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function openWays(folder: string, ended: (() => void)[]): Promise<Record<Way, Target>> {
+async function openWays(folder: string, ended: (() => void)[]): Promise<Record<Way, WayTarget>> {
   const home = join(folder, 'home');
   const edge = await runEdge({ data: join(folder, 'edge'), domain });
   ended.push(() => edge.child.kill('SIGKILL'));
@@ -103,18 +121,21 @@ async function openWays(folder: string, ended: (() => void)[]): Promise<Record<W
   });
   const spliced = await splice.ask(port);
   const ssh = await openSshWay({ folder: join(folder, 'ssh'), endpointPort: port });
-  ended.push(() => Object.values(ssh.processes).forEach((child) => child.kill('SIGKILL')));
-  const here = { serverName: publicName, token };
+  ended.push(() => ssh.relays.forEach((child) => child.kill('SIGKILL')));
+  const way = (at: number, relays: readonly ChildProcess[]): WayTarget => {
+    const pids = [endpoint.child, ...relays].map(({ pid }) => pid!);
+    return { serverName: publicName, token, port: at, pids };
+  };
   return {
-    direct: { ...here, port },
-    splice: { ...here, port: spliced.port },
-    ssh: { ...here, port: ssh.port },
-    pool: { ...here, port: pooled.port },
-    edge: { port: edge.port, serverName: publicName, token },
+    direct: way(port, []),
+    splice: way(spliced.port, [splice.child]),
+    ssh: way(ssh.port, ssh.relays),
+    pool: way(pooled.port, [pool.child]),
+    edge: way(edge.port, [edge.child]),
   };
 }
 
-async function printFigures(targets: Record<Way, Target>, caller: Player<'caller'>, rounds: number): Promise<void> {
+async function printFigures(targets: Record<Way, WayTarget>, caller: Player<'caller'>, rounds: number): Promise<void> {
   const ways = Object.keys(targets) as Way[];
   const found = new Map(figures.map(({ name }) => [name, new Map(ways.map((way) => [way, [] as number[]]))]));
   for (let round = -1; round < rounds; round += 1) {
@@ -125,6 +146,7 @@ async function printFigures(targets: Record<Way, Target>, caller: Player<'caller
       }
     }
   }
+  await printCpu(targets, caller);
   print(`medians (quartiles) of ${rounds} interleaved rounds, and below each the ratio to ssh -R with haproxy`);
   const rows = figures.flatMap(({ name, unit }) => {
     const of = (way: Way): number[] => found.get(name)?.get(way) ?? [];
@@ -134,6 +156,16 @@ async function printFigures(targets: Record<Way, Target>, caller: Player<'caller
     ];
   });
   printTable([['', ...ways.map((way) => shownAs[way])], ...rows]);
+}
+
+async function printCpu(targets: Record<Way, WayTarget>, caller: Player<'caller'>): Promise<void> {
+  const count = 5000;
+  print(`CPU of endpoint and relays together, µs a call, 16 at once, ${count} calls each way`);
+  for (const [way, target] of Object.entries(targets) as [Way, WayTarget][]) {
+    const before = cpuMs(target.pids);
+    await caller.ask({ target, measure: { kind: 'calls', count, atOnce: 16 } });
+    print(`  ${shownAs[way].padEnd(20)} ${(((cpuMs(target.pids) - before) * 1000) / count).toFixed(0)}`);
+  }
 }
 
 const shownAs: Readonly<Record<Way, string>> = {

@@ -6,7 +6,8 @@ export type Target = { port: number; serverName: string; token: string };
 
 /** Times in milliseconds, `bytes` of the body; `everyMs` between events. */
 export type Measure =
-  | { kind: 'calls'; count: number; atOnce: number }
+  /** `bare`: past the gateway, to a handler that only answers. */
+  | { kind: 'calls'; count: number; atOnce: number; bare?: true }
   | { kind: 'fresh'; count: number }
   | { kind: 'down'; bytes: number }
   | { kind: 'up'; bytes: number }
@@ -38,7 +39,13 @@ export async function measure(target: Target, wish: Measure): Promise<Measured> 
 async function run(target: Target, wish: Measure): Promise<number[]> {
   switch (wish.kind) {
     case 'calls':
-      return manyCalls(target, wish.count, agentFor(target, wish.atOnce), wish.atOnce);
+      return manyCalls(
+        target,
+        wish.count,
+        agentFor(target, wish.atOnce),
+        wish.atOnce,
+        wish.bare ? bareCall : smallCall,
+      );
     case 'fresh':
       return inTurn(wish.count, async () => {
         const agent = new Agent({ keepAlive: false, maxCachedSessions: 0 });
@@ -62,16 +69,22 @@ function agentFor({ port, serverName }: Target, atOnce: number): Agent {
   return agent;
 }
 
-async function manyCalls(target: Target, count: number, agent: Agent, atOnce: number): Promise<number[]> {
+async function manyCalls(
+  target: Target,
+  count: number,
+  agent: Agent,
+  atOnce: number,
+  one: typeof smallCall,
+): Promise<number[]> {
   let left = count;
   const timesMs: number[] = [];
-  const one = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      timesMs.push(await timed(() => smallCall(target, agent)));
+      timesMs.push(await timed(() => one(target, agent)));
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, one));
+  await Promise.all(Array.from({ length: atOnce }, worker));
   return timesMs;
 }
 
@@ -118,6 +131,10 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
 function smallCall(target: Target, agent: Agent): Promise<void> {
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
   return ask(target, agent, { path: '/mcp', method: 'POST', headers }, call);
+}
+
+function bareCall(target: Target, agent: Agent): Promise<void> {
+  return ask(target, agent, { path: '/bare', method: 'POST' }, call);
 }
 
 function ask(

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 export type SshWay = {
   /** Where visitors go: haproxy. */
   port: number;
-  processes: { haproxy: ChildProcess; sshd: ChildProcess; ssh: ChildProcess };
+  /** sshd itself serves the connection in a child of its own, whose CPU counts for it when it has ended: not yet. */
+  relays: ChildProcess[];
 };
 
 export type SshWayOptions = {
@@ -33,7 +34,7 @@ export async function openSshWay({ folder, endpointPort, lineTo }: SshWayOptions
   await accepts(remotePort);
   const haproxy = startHaproxy(folder, port, remotePort);
   await accepts(port);
-  return { port, processes: { haproxy, sshd, ssh } };
+  return { port, relays: [haproxy, sshd, ssh] };
 }
 
 function startSshd(folder: string, port: number): ChildProcess {
