@@ -78,13 +78,22 @@ export class RelayedTunnel {
         random,
         log,
         dial: async (signal, node) => {
+          let isProxied = false;
+          const proxyFor = outbound && checkedProxy(outbound, open.mayDial);
           const socket = await dialEdge(
             {
               identity: await identity(),
               ...(node ? { node } : {}),
               ...(this.#edgeAddress === undefined ? {} : { edgeAddress: this.#edgeAddress }),
-              ...(outbound
-                ? { proxyFor: checkedProxy(outbound, open.mayDial), authorities: outbound.authorities }
+              ...(proxyFor
+                ? {
+                    proxyFor: (names: readonly string[], toPort: number) => {
+                      const proxy = proxyFor(names, toPort);
+                      isProxied = proxy !== undefined;
+                      return proxy;
+                    },
+                    authorities: outbound.authorities,
+                  }
                 : {}),
               mayDial,
               certs: certificateTools,
@@ -92,7 +101,8 @@ export class RelayedTunnel {
             },
             signal,
           );
-          if (!node) this.#edgeAddress = socket.remoteAddress;
+          // A proxy's address says nothing of where the edge is, and nodes may be no nearer than the edge.
+          if (!node) this.#edgeAddress = isProxied ? undefined : socket.remoteAddress;
           return socket;
         },
         onStream: (stream, { visitor }, leaving) => {

@@ -1,5 +1,9 @@
 // Four links under one tunnel, under load: what a cut touches and what it does not, and an edge that stops in order.
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Serve } from '../../src/carriers/carrier.ts';
 import type { EdgeCluster } from '../../src/edge/edgeCluster.ts';
@@ -162,5 +166,51 @@ describe('an edge that stops in order', () => {
     await agents;
     await until(() => other.routes()[0]?.links === 4);
     expect(open.state.kind).toBe('connected');
+  });
+});
+
+describe('an edge behind a proxy of this machine', () => {
+  it('cannot make it knock at doors of its own', async () => {
+    const knocks: number[] = [];
+    const door = createServer((socket) => {
+      knocks.push(socket.localPort ?? 0);
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    const proxy = createHttpServer().on('connect', ({ url = '' }, near: Duplex) => {
+      const far = connect(Number(url.split(':').at(-1)), '127.0.0.1', () => {
+        near.write('HTTP/1.1 200 OK\r\n\r\n');
+        near.pipe(far).pipe(near);
+      });
+      near.on('error', () => {}).once('close', () => far.destroy());
+      far.on('error', () => {}).once('close', () => near.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await Promise.all([once(door, 'listening'), once(proxy, 'listening')]);
+    onTestFinished(() => void [door, proxy].map((server) => server.close()));
+    const portOf = (server: Pick<Server, 'address'>): number => (server.address() as AddressInfo).port;
+    const doorPort = portOf(door);
+    const clock = new CountingClock();
+    expectNothingLeft(clock);
+    const here = await aWorld({ cluster: namedNodes(() => [`127.0.0.1:${doorPort}`]) }, clock);
+    const identity = await enrolled(here.state, here.edge.port);
+    await here.state.claimLabel('everything-x7k2', identity.connector);
+    let asked = 0;
+    const open = await openTunnel(here, slowly().serve, {
+      identity,
+      random: () => 0.01,
+      outbound: {
+        // An address of this machine is never reached through a proxy.
+        proxyFor: (_names, port) => {
+          if (port !== doorPort) return { host: '127.0.0.1', port: portOf(proxy), isTls: false };
+          asked += 1;
+          return undefined;
+        },
+        authorities: async () => [],
+        onNetworkChange: () => () => {},
+      },
+    });
+    await until(() => open.links?.up === 4);
+    expect(asked).toBeGreaterThan(0);
+    expect(knocks).toEqual([]);
   });
 });
