@@ -55,6 +55,11 @@ export const commands: readonly CommandRow[] = [
         parse: duration,
         default: '10s',
       },
+      {
+        flags: '--ask <glob...>',
+        help: 'tools whose calls wait until you answer on this terminal; without one they are denied (not with --oauth)',
+        parse: repeated,
+      },
       { flags: '--oauth', help: 'let agents that cannot be given a token ask, by OAuth; you answer on this terminal' },
       {
         flags: '--auth <whose>',
@@ -74,6 +79,7 @@ export const commands: readonly CommandRow[] = [
       'expose everything --read-only --json',
       'expose --watch dist --watch server.js -- node server.js stdio',
       'expose everything --carrier edge --edge edge.example.com --acme --acme-agree-tos',
+      'expose everything --ask "write_*" --ask delete',
       'expose everything --oauth --carrier edge --edge edge.example.com',
     ],
     run: async (context, [name], options) => (await import('./expose.ts')).expose(context, name, options),

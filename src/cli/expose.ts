@@ -11,6 +11,7 @@ import { exchangeLine } from './exchangeLine.ts';
 import { TrafficFollower } from './followTraffic.ts';
 import { CallsUnderWay } from './callsUnderWay.ts';
 import { defaultFinishMs, finishCalls } from './finishCalls.ts';
+import { holdAtTerminal } from './holdAtTerminal.ts';
 import { namedServer } from './namedServer.ts';
 import { startOwnHelper, type HelperPeer } from './ownHelper.ts';
 import { scopeOf, type ScopeOptions } from './scopeOptions.ts';
@@ -36,6 +37,7 @@ export type ExposeOptions = ScopeOptions &
     traffic?: boolean;
     allowFrom?: string[];
     oauth?: boolean;
+    ask?: string[];
     auth?: string;
   };
 
@@ -44,6 +46,8 @@ export const defaultExpiresMs = 8 * 60 * 60 * 1000;
 
 export async function expose(context: CommandContext, name: string | undefined, options: ExposeOptions): Promise<void> {
   const { output, signal } = context;
+  if (options.ask && options.oauth)
+    throw new TunnelError('USAGE', '--ask and --oauth both need the terminal: use one of them');
   const destination = destinationOf(options);
   const run = runOf(context, options);
   const certificate = certificateOf(context, options);
@@ -56,6 +60,9 @@ export async function expose(context: CommandContext, name: string | undefined, 
     const health =
       options.health && lifetime.add(await serveTunnelHealth(options.health, states, calls, context.clock));
     const server = await namedServer(context, helper.peer, name, options);
+    const over = AbortSignal.any([signal, states.failed]);
+    const asks = { ask: options.ask ?? [], isBusy: options.oauth === true, over };
+    await holdAtTerminal(context, helper.peer, asks);
     const opened = await helper.peer.request(
       'tunnel/open',
       {
@@ -78,7 +85,6 @@ export async function expose(context: CommandContext, name: string | undefined, 
     states.begin(opened.tunnel);
     const follower = followTraffic(context, helper.peer, opened.tunnel.id, { calls, health, options });
     if (health || options.traffic || !output.json) await follower.start();
-    const over = AbortSignal.any([signal, states.failed]);
     restartOnSignal(context, helper.peer, opened.tunnel.id, over);
     if (options.oauth) pairAtTerminal(context, helper.peer, opened.tunnel.id, over);
     await untilAborted(over);
