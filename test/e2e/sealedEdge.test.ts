@@ -58,10 +58,14 @@ describe('an edge in a process of its own', () => {
     await connectSdkAgent(access);
 
     await edge.command.stop('SIGKILL');
-    await first.command.line((line) => line.event === 'state' && stateOf(line) === 'waiting');
+    // The loss of each link is told as well, while others are still up.
+    const lost = await first.command.line((line) => line.event === 'state' && stateOf(line) === 'waiting');
+    const since = first.command.lines().findIndex((line) => JSON.stringify(line) === JSON.stringify(lost));
     const again = startCommand(edgeWords(edgeData, edge.listen), { home: edgeData });
     await again.line('ready');
-    await first.command.line((line) => line.event === 'state' && stateOf(line) === 'connected', 60_000);
+    const isBack = (): boolean =>
+      first.command.lines().some((line, at) => at > since && line.event === 'state' && stateOf(line) === 'connected');
+    await until(isBack, 60_000);
     const second = await connectSdkAgent(access);
     expect((await second.client.listTools()).tools.length).toBeGreaterThan(5);
 
