@@ -64,10 +64,8 @@ export type ExchangeEnd = {
   failure?: FailureMark | undefined;
 };
 
+/** One for all exchanges of a log. */
 export type RecorderOptions = {
-  id: string;
-  /** Rises with every exchange of the log. */
-  ordinal: number;
   clock: Clock;
   redactor: Redactor;
   captureBytes: number;
@@ -77,9 +75,14 @@ export type RecorderOptions = {
 
 export class ExchangeRecorder {
   readonly id: string;
+  /** Rises with every exchange of the log. */
   readonly ordinal: number;
   /** Until the log forgets it. */
   held = true;
+  /** What the log counts it as. */
+  countedAs: RowClass;
+  /** Whether the log knows that it ended. */
+  endKnown = false;
   readonly #options: RecorderOptions;
   readonly #row: Whole<ExchangeRow>;
   /** Absent once what was said was moved out. */
@@ -93,13 +96,13 @@ export class ExchangeRecorder {
   #translatedBytes = 0;
   #finished = false;
 
-  constructor(start: ExchangeStart, options: RecorderOptions) {
-    this.id = options.id;
-    this.ordinal = options.ordinal;
+  constructor(start: ExchangeStart, { id, ordinal }: { id: string; ordinal: number }, options: RecorderOptions) {
+    this.id = id;
+    this.ordinal = ordinal;
     this.#options = options;
     this.#row = {
       seq: 0,
-      id: options.id,
+      id,
       tunnel: start.tunnel,
       direction: start.direction,
       kind: start.kind,
@@ -134,6 +137,7 @@ export class ExchangeRecorder {
       translated: undefined,
     };
     this.#bytes += headerBytes(this.#detail.requestHeaders);
+    this.countedAs = this.class;
   }
 
   /** Bytes this entry takes, roughly. */

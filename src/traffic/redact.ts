@@ -40,8 +40,8 @@ export class Redactor {
   readonly #secrets: () => readonly string[];
   #seen: readonly string[] = [];
   #needles: { plain: string[]; encoded: string[]; lookahead: number } = prepare([]);
-  /** As long as the secrets are these; when it is full it begins anew. */
-  readonly #harmless = new Set<string>();
+  /** As long as the secrets are these; when it is full it begins anew. What is said with every call is kept once. */
+  readonly #harmless = new Map<string, string>();
   /** The same for headers, the last one of each name: what an agent says with every call is kept once. */
   readonly #harmlessHeaders = new Map<string, HeaderList[number]>();
 
@@ -51,7 +51,8 @@ export class Redactor {
 
   text(text: string, keep: number = text.length): Redaction {
     this.#current();
-    if (this.#harmless.has(text)) return { text: text.slice(0, keep), changed: false };
+    const known = this.#harmless.get(text);
+    if (known !== undefined) return { text: known.slice(0, keep), changed: false };
     const spans = this.#find(text);
     if (spans.length === 0 && text.length <= rememberedLength) this.#remember(text);
     const inside = spans.filter(([start]) => start < keep);
@@ -129,7 +130,7 @@ export class Redactor {
 
   #remember(text: string): void {
     if (this.#harmless.size >= maxRemembered) this.#harmless.clear();
-    this.#harmless.add(text);
+    this.#harmless.set(text, text);
   }
 }
 

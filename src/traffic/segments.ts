@@ -78,6 +78,7 @@ export class Segments {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#turn; // A file may be opened at this very moment.
     for (const segment of this.#segments.values()) this.#delete(segment);
     await this.#turn;
     await rm(this.#folder, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { TunnelError } from '../core/errors.ts';
 import type { ExchangeDetail, RowClass, TrafficPage } from '../mcp/exchange.ts';
 import { BodyStore } from './bodyStore.ts';
 import { contentTexts, type ExchangeContent } from './exchangeContent.ts';
-import { ExchangeRecorder, type ExchangeStart } from './exchangeRecorder.ts';
+import { ExchangeRecorder, type ExchangeStart, type RecorderOptions } from './exchangeRecorder.ts';
 import { Redactor } from './redact.ts';
 import type { Gap } from './gaps.ts';
 import { RowShelf, type ShelfBounds } from './rowShelf.ts';
@@ -38,23 +38,23 @@ export type TrafficLogOptions = {
   secrets: () => readonly string[];
 };
 
-/** One change of a row. Stale once the row has a newer one. */
-type Change = { seq: number; recorder: ExchangeRecorder };
-
 type Counts = Record<RowClass, number>;
 const none: Readonly<Counts> = { call: 0, stranger: 0, event: 0 };
 
 export class TrafficLog {
-  readonly #clock: Clock;
-  readonly #captureBytes: number;
+  readonly #recording: RecorderOptions;
   readonly #redactor: Redactor;
   readonly #changed = new Emitter<void>();
   readonly #forgotten = new Emitter<ExchangeRecorder>();
   readonly #shelves: Readonly<Record<RowClass, RowShelf>>;
-  /** Every row held, with the shelf it stands on. */
-  readonly #rows = new Map<string, { recorder: ExchangeRecorder; shelf: RowShelf; kind: RowClass; ended: boolean }>();
-  /** Rising in `seq`; holds at most twice as many entries as there are rows, and a few, then it is compacted. */
-  #changes: Change[] = [];
+  /** Every row held, in the order they began. */
+  readonly #rows = new Map<string, ExchangeRecorder>();
+  /**
+   * One entry for each change, stale once its row has a newer one: its number, rising, and its row. At most twice as many
+   * as there are rows, and a few, then they are compacted.
+   */
+  #seqs: number[] = [];
+  #changes: ExchangeRecorder[] = [];
   #head = 0;
   /** The newest number that anybody may read from. */
   #given = 0;
@@ -69,9 +69,13 @@ export class TrafficLog {
 
   constructor(options: TrafficLogOptions) {
     const { capacity = 5_000, maxBytes = 64 * 1024 * 1024 } = options;
-    this.#clock = options.clock;
-    this.#captureBytes = options.captureBytes ?? 256 * 1024;
     this.#redactor = new Redactor(options.secrets);
+    this.#recording = {
+      clock: options.clock,
+      redactor: this.#redactor,
+      captureBytes: options.captureBytes ?? 256 * 1024,
+      changed: (recorder, grownBytes) => this.#note(recorder, grownBytes),
+    };
     this.#shelves = {
       call: new RowShelf({ capacity, maxBytes }),
       stranger: new RowShelf(strangerBounds),
@@ -84,7 +88,7 @@ export class TrafficLog {
       new BodyStore({
         segments,
         ...(warm && { warm }),
-        grown: ({ id }, bytes) => this.#rows.get(id)?.shelf.grown(bytes),
+        grown: ({ countedAs }, bytes) => this.#shelves[countedAs].grown(bytes),
       });
     this.#epoch = options.clock.now();
     this.#prefix = this.#epoch.toString(36);
@@ -108,11 +112,11 @@ export class TrafficLog {
 
   /** Every row held, in the order they began; what comes or goes meanwhile is seen or not. */
   *rows(): Generator<ExchangeRecorder> {
-    for (const { recorder } of this.#rows.values()) yield recorder;
+    yield* this.#rows.values();
   }
 
   find(id: string): ExchangeRecorder | undefined {
-    return this.#rows.get(id)?.recorder;
+    return this.#rows.get(id);
   }
 
   /** How many rows are held. */
@@ -129,7 +133,7 @@ export class TrafficLog {
   nextChange(after: number): ExchangeRecorder | undefined {
     this.#given = this.#head;
     for (let at = this.#firstAfter(after); at < this.#changes.length; at += 1) {
-      const { seq, recorder } = this.#changes[at]!;
+      const [seq, recorder] = [this.#seqs[at]!, this.#changes[at]!];
       if (this.#isNewest(seq, recorder)) return recorder;
     }
     return undefined;
@@ -138,7 +142,7 @@ export class TrafficLog {
   /** Rows that changed last, newest first. */
   *newest(): Generator<ExchangeRecorder> {
     for (let at = this.#changes.length - 1; at >= 0; at -= 1) {
-      const { seq, recorder } = this.#changes[at]!;
+      const [seq, recorder] = [this.#seqs[at]!, this.#changes[at]!];
       if (this.#isNewest(seq, recorder)) yield recorder;
     }
   }
@@ -156,18 +160,11 @@ export class TrafficLog {
 
   begin(start: ExchangeStart): ExchangeRecorder {
     this.#begun += 1;
-    const recorder = new ExchangeRecorder(start, {
-      id: `${this.#prefix}-${this.#begun.toString(36)}`,
-      ordinal: this.#begun,
-      clock: this.#clock,
-      redactor: this.#redactor,
-      captureBytes: this.#captureBytes,
-      changed: (changed, grownBytes) => this.#note(changed, grownBytes),
-    });
-    const shelf = this.#shelves[recorder.class];
-    shelf.add(recorder);
-    this.#count(recorder, recorder.class, 1);
-    this.#rows.set(recorder.id, { recorder, shelf, kind: recorder.class, ended: false });
+    const id = `${this.#prefix}-${this.#begun.toString(36)}`;
+    const recorder = new ExchangeRecorder(start, { id, ordinal: this.#begun }, this.#recording);
+    this.#shelves[recorder.countedAs].add(recorder);
+    this.#count(recorder, 1);
+    this.#rows.set(id, recorder);
     this.#note(recorder, 0);
     return recorder;
   }
@@ -180,7 +177,7 @@ export class TrafficLog {
     let more = false;
     this.#given = this.#head;
     for (let at = this.#firstAfter(after); at < this.#changes.length; at += 1) {
-      const { seq, recorder } = this.#changes[at]!;
+      const [seq, recorder] = [this.#seqs[at]!, this.#changes[at]!];
       if (!this.#isNewest(seq, recorder) || (tunnel !== undefined && recorder.tunnel !== tunnel)) continue;
       if (rows.length === limit) {
         more = true;
@@ -228,14 +225,14 @@ export class TrafficLog {
   get(id: string): ExchangeDetail {
     const held = this.#rows.get(id);
     if (!held) throw new TunnelError('NOT_FOUND', 'this exchange is no longer held');
-    return held.recorder.detail();
+    return held.detail();
   }
 
   /** Forgets all rows, or those of one tunnel. What goes on of them is recorded no more. */
   clear(tunnel?: string): void {
-    for (const { recorder, shelf } of this.#rows.values()) {
+    for (const recorder of this.#rows.values()) {
       if (tunnel !== undefined && recorder.tunnel !== tunnel) continue;
-      shelf.delete(recorder);
+      this.#shelves[recorder.countedAs].delete(recorder);
       this.#remove(recorder);
     }
     if (tunnel === undefined) for (const shelf of Object.values(this.#shelves)) shelf.gaps.clear();
@@ -246,23 +243,22 @@ export class TrafficLog {
   }
 
   #note(recorder: ExchangeRecorder, grownBytes: number): void {
-    const held = this.#rows.get(recorder.id);
-    if (!held) return; // Pushed out or cleared while it went on.
-    const shelf = this.#shelves[recorder.class];
-    if (recorder.finished && !held.ended) {
-      held.ended = true;
+    if (!recorder.held) return; // Pushed out or cleared while it went on.
+    const { countedAs, class: now } = recorder;
+    const shelf = this.#shelves[now];
+    if (recorder.finished && !recorder.endKnown) {
+      recorder.endKnown = true;
       this.#bodies?.add(recorder);
     }
     // Nobody has read since the last change, which was this row's, too: nothing is new.
-    if (grownBytes === 0 && shelf === held.shelf && this.#isUnread(recorder)) return this.#changed.emit();
-    held.shelf.grown(grownBytes);
-    if (shelf !== held.shelf) {
-      held.shelf.delete(recorder);
+    if (grownBytes === 0 && now === countedAs && this.#isUnread(recorder)) return this.#changed.emit();
+    this.#shelves[countedAs].grown(grownBytes);
+    if (now !== countedAs) {
+      this.#shelves[countedAs].delete(recorder);
       shelf.add(recorder);
-      held.shelf = shelf;
-      this.#count(recorder, held.kind, -1);
-      held.kind = recorder.class;
-      this.#count(recorder, held.kind, 1);
+      this.#count(recorder, -1);
+      recorder.countedAs = now;
+      this.#count(recorder, 1);
     }
     this.#number(recorder);
     shelf.evict((oldest) => {
@@ -278,22 +274,22 @@ export class TrafficLog {
     if (this.#isUnread(recorder)) return;
     this.#head += 1;
     recorder.seq = this.#head;
-    this.#changes.push({ seq: this.#head, recorder });
+    this.#seqs.push(this.#head);
+    this.#changes.push(recorder);
   }
 
   #remove(recorder: ExchangeRecorder): void {
-    const kind = this.#rows.get(recorder.id)?.kind;
     this.#rows.delete(recorder.id);
+    this.#count(recorder, -1);
     recorder.held = false;
     this.#bodies?.forget(recorder);
-    if (kind) this.#count(recorder, kind, -1);
   }
 
-  #count({ tunnel }: ExchangeRecorder, kind: RowClass, change: 1 | -1): void {
-    this.#counts[kind] += change;
+  #count({ tunnel, countedAs }: ExchangeRecorder, change: 1 | -1): void {
+    this.#counts[countedAs] += change;
     let counts = this.#tunnelCounts.get(tunnel);
     if (!counts) this.#tunnelCounts.set(tunnel, (counts = { ...none }));
-    counts[kind] += change;
+    counts[countedAs] += change;
     if (counts.call + counts.stranger + counts.event === 0) this.#tunnelCounts.delete(tunnel);
   }
 
@@ -306,7 +302,16 @@ export class TrafficLog {
   }
 
   #compact(): void {
-    this.#changes = this.#changes.filter(({ seq, recorder }) => this.#isNewest(seq, recorder));
+    let kept = 0;
+    for (const [at, recorder] of this.#changes.entries()) {
+      const seq = this.#seqs[at]!;
+      if (!this.#isNewest(seq, recorder)) continue;
+      this.#seqs[kept] = seq;
+      this.#changes[kept] = recorder;
+      kept += 1;
+    }
+    this.#seqs.length = kept;
+    this.#changes.length = kept;
   }
 
   #firstAfter(after: number): number {
@@ -314,7 +319,7 @@ export class TrafficLog {
     let high = this.#changes.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#changes[middle]!.seq > after) high = middle;
+      if (this.#seqs[middle]! > after) high = middle;
       else low = middle + 1;
     }
     return low;
