@@ -10,6 +10,9 @@ import { Agent, fetch as undiciFetch } from 'undici';
 /** `MCP_TUNNEL_BRIDGE_…`, as the extension sets them. */
 const { MCP_TUNNEL_BRIDGE_URL: url, MCP_TUNNEL_BRIDGE_TOKEN: token, MCP_TUNNEL_BRIDGE_CA: caFile } = process.env;
 
+/** How long the end of the session may take. */
+const endMs = 2000;
+
 async function bridge(): Promise<void> {
   if (!url || !token) throw new Error('MCP_TUNNEL_BRIDGE_URL and MCP_TUNNEL_BRIDGE_TOKEN are not set');
   const ca = caFile ? await readFile(caFile, 'utf8') : undefined;
@@ -31,11 +34,25 @@ async function bridge(): Promise<void> {
   const lines = createInterface({ input: process.stdin });
   lines.on('line', (line) => {
     if (line.trim() === '') return;
-    const message = JSON.parse(line) as JSONRPCMessage;
+    const message = parse(line);
+    if (!message) return; // Not a message: nobody waits for an answer.
     if ('method' in message && message.method === 'initialize' && 'id' in message) handshake = message.id;
     transport.send(message).catch((error: unknown) => fail(message, error));
   });
-  lines.once('close', () => void transport.terminateSession().finally(() => process.exit(0)));
+  lines.once('close', () => {
+    const end = (): never => process.exit(0);
+    setTimeout(end, endMs); // A tunnel that waits for its edge answers nothing.
+    transport.terminateSession().then(end, end);
+  });
+}
+
+function parse(line: string): JSONRPCMessage | undefined {
+  try {
+    const message: unknown = JSON.parse(line);
+    return typeof message === 'object' && message !== null ? (message as JSONRPCMessage) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A request that did not get through is answered; of what was none, the client's log hears. */

@@ -1,6 +1,10 @@
 // A tunnel offered over stdio, as the editor's chat gets it: the SDK's own stdio client in front of a real tunnel.
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { exposeEverything, root, type Ready } from '../support/command.ts';
@@ -35,6 +39,30 @@ describe('a tunnel over stdio', () => {
     expect((await processes()).some(({ command }) => command.includes(ready.token))).toBe(false);
     await client.close();
     await until(async () => !(await processes()).some((running) => running.pid === pid));
+  });
+
+  it('ends with its client where the tunnel answers nothing any more, and is not ended by a line that is no message', async () => {
+    const server = createServer((request, response) => {
+      if (request.method !== 'POST') return; // Neither the end of the session nor a stream is answered.
+      request.resume();
+      const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'a', version: '1' } };
+      response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's' });
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const { port } = server.address() as AddressInfo;
+    const env = { MCP_TUNNEL_BRIDGE_URL: `http://127.0.0.1:${port}/mcp`, MCP_TUNNEL_BRIDGE_TOKEN: 'x' };
+    const child = spawn(process.execPath, [script], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    child.stdin.write('no message\nnull\n{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}\n');
+    await once(child.stdout, 'data');
+    child.stdin.end();
+    expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
   it('tells its client why it is not let in', async () => {
