@@ -13,6 +13,8 @@ export const commandIds = {
   copyToken: 'mcpTunnel.copyToken',
   openInspector: 'mcpTunnel.openInspector',
   pairAgent: 'mcpTunnel.pairAgent',
+  holdNextCall: 'mcpTunnel.holdNextCall',
+  answerHeldCall: 'mcpTunnel.answerHeldCall',
   letIn: 'mcpTunnel.letIn',
   addAgent: 'mcpTunnel.addAgent',
   changeAccess: 'mcpTunnel.changeAccess',

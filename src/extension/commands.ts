@@ -12,6 +12,7 @@ import { allowDestination } from './destinations.ts';
 import { exposeServer } from './expose.ts';
 import { changeAccess } from './changeAccess.ts';
 import { addAgent, revokeAgent, rotateToken } from './grantCommands.ts';
+import { answerHeldCall, holdNextCall } from './holdCommands.ts';
 import { letIn } from './letIn.ts';
 import { showFailure } from './notify.ts';
 import { pairAgent } from './pairAgent.ts';
@@ -44,6 +45,8 @@ const table: Record<CommandId, Command> = {
   [commandIds.copyToken]: copyToken,
   [commandIds.openInspector]: openInspector,
   [commandIds.pairAgent]: pairAgent,
+  [commandIds.holdNextCall]: holdNextCall,
+  [commandIds.answerHeldCall]: answerHeldCall,
   [commandIds.letIn]: letIn,
   [commandIds.addAgent]: addAgent,
   [commandIds.changeAccess]: changeAccess,

@@ -8,6 +8,7 @@ import { AuditHeads } from './auditHeads.ts';
 import { ChatServers } from './chatServers.ts';
 import { registerExposeLinks } from './exposeLink.ts';
 import { registerExposeTool } from './exposeTool.ts';
+import { HoldNotices } from './holdNotices.ts';
 import { Inputs } from './inputs.ts';
 import { registerCommands } from './commands.ts';
 import { registerPlanDocuments } from './consent.ts';
@@ -80,6 +81,7 @@ export function activate(context: ExtensionContext): void {
   const chatServers = new ChatServers({ app: () => app, memory: workspaceState, bridge });
   const data = { store, servers, tools, previews, tokens, inputs, chatServers, auditHeads, remembered };
   const app: App = { helper, ...data, inspector, log, clock, folders, extensionUri };
+  const holdNotices = new HoldNotices(() => app);
   closeWindow = async () => {
     await Promise.all([helper.close(), auditHeads.save()]);
   };
@@ -87,6 +89,7 @@ export function activate(context: ExtensionContext): void {
   helper.onEvent((event) => {
     store.accept(event);
     if (event.kind === 'tunnels') chatServers.refresh();
+    if (event.kind === 'holds') holdNotices.accept(event.holds.held);
     if (event.kind === 'helper' && event.state.kind === 'failed') showFailure(app, fromErrorInfo(event.state.error));
   });
   helper.onAuditHead((head) => void auditHeads.accept(head));
@@ -94,6 +97,7 @@ export function activate(context: ExtensionContext): void {
   helper.onStarted(() => void settle().catch((error: unknown) => log.warn(String(error))));
   async function settle(): Promise<void> {
     auditHeads.begin();
+    await helper.request('holds/answering', {});
     const { grants } = await helper.request('grants/list', {});
     helper.report({ kind: 'grants', grants });
     await tokens.prune(grants, clock.now());

@@ -159,6 +159,7 @@ export class HelperLink {
     const peer = new Peer<DriverContract, HelperContract>(child.port);
     peer.on('tunnels/changed', ({ tunnels }) => this.#events.emit({ kind: 'tunnels', tunnels }));
     peer.on('grants/changed', ({ grants }) => this.#events.emit({ kind: 'grants', grants }));
+    peer.on('holds/changed', (holds) => this.#events.emit({ kind: 'holds', holds }));
     peer.on('audit/head', ({ head }) => this.#auditHead.emit(head));
     peer.on('servers/changed', () => this.#serversChanged.emit());
     peer.on('traffic/changed', (hint) => this.#trafficChanged.emit(hint));

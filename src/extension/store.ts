@@ -3,6 +3,7 @@
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorInfo } from '../core/errors.ts';
 import type { DiscoveredServer, ServerList } from '../core/server.ts';
+import type { Holds } from '../mcp/heldCall.ts';
 import type { ServerPreview } from '../mcp/preview/preview.ts';
 import type { GrantInfo, ToolRules, TunnelInfo } from '../protocol/control.ts';
 
@@ -29,8 +30,11 @@ export type HelperEvent =
   | { kind: 'servers'; list: ServerList }
   | { kind: 'tunnels'; tunnels: TunnelInfo[] }
   | { kind: 'grants'; grants: GrantInfo[] }
+  | { kind: 'holds'; holds: Holds }
   | { kind: 'tools'; tunnel: string; state: ToolsState }
   | { kind: 'preview'; server: string; state: PreviewState };
+
+const nothingHeld: Holds = { held: [], breakpoints: [] };
 
 export class Store {
   readonly #changed = new Emitter<HelperEvent['kind']>();
@@ -39,6 +43,7 @@ export class Store {
   #servers: ServerList | undefined;
   #tunnels: readonly TunnelInfo[] = [];
   #grants: readonly GrantInfo[] = [];
+  #holds: Holds = nothingHeld;
   /** By tunnel; only of tunnels that there are. */
   readonly #tools = new Map<string, ToolsState>();
   /** By server; only of servers that are defined as they were when they were asked. */
@@ -60,6 +65,11 @@ export class Store {
   /** Live ones and those that ended. */
   get grants(): readonly GrantInfo[] {
     return this.#grants;
+  }
+
+  /** Calls that wait for a person, and what makes calls wait. */
+  get holds(): Holds {
+    return this.#holds;
   }
 
   /** By tunnel; absent until somebody looked. */
@@ -92,6 +102,10 @@ export class Store {
         if (this.#helper.kind !== 'running') return;
         this.#grants = event.grants;
         break;
+      case 'holds':
+        if (this.#helper.kind !== 'running') return;
+        this.#holds = event.holds;
+        break;
       case 'tools':
         if (!this.#tunnels.some(({ id }) => id === event.tunnel)) return; // It was closed while its server was asked.
         this.#tools.set(event.tunnel, event.state);
@@ -115,6 +129,7 @@ export class Store {
   #clear(): void {
     this.#tunnels = [];
     this.#grants = [];
+    this.#holds = nothingHeld;
     this.#tools.clear();
   }
 

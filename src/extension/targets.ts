@@ -2,6 +2,7 @@
 import { window, type QuickPickItem } from 'vscode';
 import { TunnelError } from '../core/errors.ts';
 import type { DiscoveredServer } from '../core/server.ts';
+import type { HeldCall } from '../mcp/heldCall.ts';
 import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 import type { App } from './app.ts';
 import { isLive, leftLabel, scopeLabel } from './grantWords.ts';
@@ -84,6 +85,12 @@ export function toolOf(target: unknown): Extract<TreeSubject, { kind: 'tool' }> 
 export function offeredOf(target: unknown): Extract<TreeSubject, { kind: 'offered' }> | undefined {
   const subject = subjectOf(target);
   return subject?.kind === 'offered' ? subject : undefined;
+}
+
+/** Of a row alone. */
+export function heldOf(target: unknown): HeldCall | undefined {
+  const subject = subjectOf(target);
+  return subject?.kind === 'held' ? subject.call : undefined;
 }
 
 function subjectOf(target: unknown): TreeSubject | undefined {

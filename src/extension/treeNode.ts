@@ -2,12 +2,14 @@
 // and `treeView.ts` shows them.
 import type { DiscoveredServer } from '../core/server.ts';
 import type { PreviewItem } from '../mcp/preview/preview.ts';
+import type { HeldCall } from '../mcp/heldCall.ts';
 import type { GrantInfo, TunnelInfo } from '../protocol/control.ts';
 
 export type TreeSubject =
   | { kind: 'server'; server: DiscoveredServer }
   | { kind: 'tunnel'; tunnel: TunnelInfo }
   | { kind: 'grant'; grant: GrantInfo }
+  | { kind: 'held'; tunnel: TunnelInfo; call: HeldCall }
   /** A tool of a tunnel's server, or what one agent may do with it. */
   | { kind: 'tool'; tunnel: TunnelInfo; tool: string; agent?: { grant: string; name: string } }
   /** A tool, prompt or resource of a server that was looked at. */

@@ -1,10 +1,12 @@
 // The tree "Tunnels": one row for each tunnel with its state and how busy it is; below it what is wrong, the hostname,
 // where it goes out to, who came, and who may use which tool.
 import { formatDuration } from '../core/duration.ts';
+import type { HeldCall } from '../mcp/heldCall.ts';
 import type { AgentSeen, TunnelInfo, TunnelState } from '../protocol/control.ts';
 import { advise } from './advice.ts';
 import { certificateLines, certificateNodes } from './certificateTree.ts';
 import { commandIds } from './commandIds.ts';
+import { holdNodes } from './holdTree.ts';
 import { pairingNodes } from './pairingTree.ts';
 import type { ToolsState } from './store.ts';
 import { toolNodes } from './toolTree.ts';
@@ -22,9 +24,11 @@ export function tunnelTree(
   nowMs: number,
   t: Translate,
   inChat: (server: string) => boolean = () => false,
+  held: readonly HeldCall[] = [],
 ): TreeNode[] {
   return tunnels.map((tunnel) => {
-    const node = tunnelNode(tunnel, tools.get(tunnel.id), nowMs, t);
+    const plain = tunnelNode(tunnel, tools.get(tunnel.id), nowMs, t);
+    const node = { ...plain, children: [...holdNodes(tunnel, held, nowMs, t), ...plain.children] };
     return tunnel.url && inChat(tunnel.server.id) ? { ...node, context: 'tunnel.ready+chat' } : node;
   });
 }

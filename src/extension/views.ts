@@ -33,7 +33,10 @@ export function showViews(app: App, facts: WindowFacts): Disposable[] {
     (node) => loadPreview(app, node),
   );
   const tunnels = new NodeTree(
-    () => tunnelTree(store.tunnels, store.tools, app.clock.now(), t, (server) => app.chatServers.isOffered(server)),
+    () => {
+      const isOffered = (server: string): boolean => app.chatServers.isOffered(server);
+      return tunnelTree(store.tunnels, store.tools, app.clock.now(), t, isOffered, store.holds.held);
+    },
     (node) => loadTools(app, node),
   );
   const agents = new NodeTree(() => agentTree(agentInput(app), app.clock.now(), t));

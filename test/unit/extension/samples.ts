@@ -1,4 +1,5 @@
 // Servers, tunnels and grants as a helper sends them; a test changes what it is about.
+import type { HeldCall } from '../../../src/mcp/heldCall.ts';
 import type { DiscoveredServer } from '../../../src/core/server.ts';
 import type { ServerPreview } from '../../../src/mcp/preview/preview.ts';
 import type { AgentSeen, GrantInfo, ToolRules, TunnelInfo } from '../../../src/protocol/control.ts';
@@ -108,6 +109,22 @@ export function preview(changes: Partial<ServerPreview> = {}): ServerPreview {
     templates: { kind: 'absent' },
     tokens: 1_254,
     findings: [],
+    ...changes,
+  };
+}
+
+export function heldCall(changes: Partial<HeldCall> = {}): HeldCall {
+  return {
+    id: 'h1',
+    tunnel: 't1',
+    exchange: 'x1',
+    agent: 'Claude',
+    tool: 'write_file',
+    arguments: '{"path":"/a"}',
+    isWhole: true,
+    rule: 'breakpoint',
+    sinceMs: nowMs,
+    untilMs: nowMs + 55_000,
     ...changes,
   };
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Store, type HelperEvent } from '../../../src/extension/store.ts';
-import { grant, server, toolRules, tunnel } from './samples.ts';
+import { grant, heldCall, server, toolRules, tunnel } from './samples.ts';
 
 const running: HelperEvent = { kind: 'helper', state: { kind: 'running', product: '1.0.0', pid: 1 } };
 
@@ -47,6 +47,18 @@ it('mirrors grants, and shows none while there is no helper to let anybody in', 
   expect(store.grants.map(({ id }) => id)).toEqual(['g1']);
   store.accept({ kind: 'helper', state: { kind: 'restarting', atMs: 1 } });
   expect(store.grants).toEqual([]);
+});
+
+it('mirrors calls that wait, and none of a helper that is gone', () => {
+  const store = new Store();
+  const holds = { held: [heldCall()], breakpoints: [{ once: true }] };
+  store.accept({ kind: 'holds', holds });
+  expect(store.holds.held).toEqual([]);
+  store.accept(running);
+  store.accept({ kind: 'holds', holds });
+  expect(store.holds).toEqual(holds);
+  store.accept({ kind: 'helper', state: { kind: 'restarting', atMs: 1 } });
+  expect(store.holds).toEqual({ held: [], breakpoints: [] });
 });
 
 it('drops what was known of the tools of a tunnel that is gone', () => {
