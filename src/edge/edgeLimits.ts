@@ -44,7 +44,7 @@ export type EdgeLimits = {
   maxRoutesPerSession: number;
   maxLinksPerRoute: number;
   /**
-   * Answer bytes that wait for visitors who do not read: of one connector, and of all. The largest waiter is cut off;
+   * Bytes that wait for visitors who do not read, or for connectors that do not: of one connector, and of all. The largest waiter is cut off;
    * of all together, that of the connector for which most waits.
    */
   maxHeldBytesPerConnector: number;

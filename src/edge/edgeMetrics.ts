@@ -11,7 +11,7 @@ export type EdgeFigures = {
   connectors: number;
   routes: number;
   visitors: number;
-  /** Bytes that wait for visitors who do not read. */
+  /** Bytes that wait for visitors or connectors who do not read. */
   heldBytes: number;
   bytesToConnectors: number;
   bytesToVisitors: number;
@@ -91,7 +91,7 @@ export function edgeMetrics(read: () => EdgeFigures, version: string, lag: Event
   gauge('connectors', 'Connectors with at least one link.', () => figures.connectors);
   gauge('routes', 'Names that are served.', () => figures.routes);
   gauge('open_visitors', 'Visitors’ connections that are open.', () => figures.visitors);
-  gauge('held_bytes', 'Bytes that wait for visitors who do not read.', () => figures.heldBytes);
+  gauge('held_bytes', 'Bytes that wait for visitors or connectors who do not read.', () => figures.heldBytes);
   gauge('unspent_tokens', 'Enrolment tokens that are good for one machine each.', () => figures.unspentTokens);
   gauge('ready', '1 while /readyz answers 200.', () => Number(figures.isReady));
   gauge('registry_away', '1 while the registry that nodes share cannot be reached.', () =>

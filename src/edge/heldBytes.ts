@@ -1,4 +1,4 @@
-// The memory that visitors who do not read make the edge hold. A link gives each stream a window of its own and no
+// The memory that who does not read makes the edge hold: visitors who are behind, and connectors, or their lines. A link gives each stream a window of its own and no
 // bound on their sum, so the sum is looked at while anybody is behind. At the limit of one connector its largest waiter
 // is cut off; at the limit of all, that of the connector for which most waits, so that nobody pays for another's visitors.
 import type { Clock, TimerHandle } from '../core/clock.ts';
@@ -10,7 +10,7 @@ export const heldCheckMs = 50;
 export type Slow = {
   /** The connector whose visitor it is. */
   tenant: string;
-  /** Bytes that wait for it now. */
+  /** Bytes that wait now, for it and from it. */
   held(): number;
   cut(): void;
 };

@@ -26,18 +26,26 @@ export function splice(socket: VisitorEnd, stream: VisitorStream, options: Splic
   const { clock, held, tenant, limits, counters } = options;
   const slow: Slow = {
     tenant,
-    held: () => stream.readableLength + socket.writableLength,
+    held: () => stream.readableLength + socket.writableLength + (stream.unsentBytes ?? stream.writableLength),
     cut: () => socket.destroy(),
   };
 
+  const caughtUp = (): void => {
+    if (!socket.writableNeedDrain && !stream.writableNeedDrain) held.delete(slow);
+  };
+
   socket.pipe(stream);
+  socket.on('pause', () => {
+    if (stream.writableNeedDrain) held.add(slow); // The connector, or its line, is behind.
+  });
+  stream.on('drain', caughtUp);
   stream.on('data', (chunk: Buffer) => {
     if (socket.destroyed || socket.write(chunk)) return;
     stream.pause();
     held.add(slow);
   });
   socket.on('drain', () => {
-    held.delete(slow);
+    caughtUp();
     stream.resume();
   });
   stream.once('end', () => socket.end());

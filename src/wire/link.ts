@@ -14,7 +14,11 @@ export type StreamHead = {
 };
 
 /** A stream that ended tells how, once it is closed: 0 in order, anything else cut. */
-export type VisitorStream = Duplex & { readonly rstCode: number };
+export type VisitorStream = Duplex & {
+  readonly rstCode: number;
+  /** Written and not sent, in bytes; absent where that is what the stream itself counts (`writableLength`). */
+  readonly unsentBytes?: number;
+};
 
 export type EdgePeer = Peer<EdgeControl, ConnectorControl>;
 export type ConnectorPeer = Peer<ConnectorControl, EdgeControl>;

@@ -115,6 +115,25 @@ it('one link serves only so many names, also where it claims them all at once', 
   expect(here.edge.routes()).toHaveLength(2);
 });
 
+it('what waits for a connector that does not read is bounded, and its largest waiter pays', async () => {
+  const here = await world({ maxHeldBytesPerConnector: 1 << 20 });
+  const { key, certificate, ca } = await enrolled(here.state, here.edge.port);
+  const names = { servername: `connect.${domain}`, ALPNProtocols: [connectorAlpn.frames] };
+  const socket = connectTls({ port: here.edge.port, host: '127.0.0.1', key, cert: certificate, ca, ...names });
+  await once(socket, 'secureConnect');
+  const link = openConnectorLink(socket, { clock: here.clock, onStream: () => {} });
+  onTestFinished(() => link.close());
+  const control = await link.control;
+  control.start();
+  await control.request('route/claim', { label: 'slow-name', instance: 'i', run: 'r' });
+  socket.pause();
+  const hello = await helloTo(`slow-name.${domain}`);
+  const upload = Buffer.alloc(8 << 20);
+  for (let at = 0; at < 32; at += 1) stranger(here).write(Buffer.concat([hello, upload]));
+  await until(() => here.edge.counters.overHeldBytes > 0);
+  await until(() => here.edge.figures().heldBytes <= 1 << 20);
+});
+
 it('a hello has one deadline in all, however it drips', async () => {
   const here = await world({ helloMs: 300 });
   const slow = stranger(here);

@@ -60,6 +60,11 @@ export class FrameStream extends Duplex {
     return this.#queuedBytes + this.writableLength + this.readableLength;
   }
 
+  get unsentBytes(): number {
+    // What is in the queue counts as written, except for a chunk that made it too long.
+    return Math.max(this.#queuedBytes, this.writableLength);
+  }
+
   get unreadBytes(): number {
     return this.#unread;
   }
