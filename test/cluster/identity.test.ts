@@ -1,7 +1,7 @@
 // Who may be a node of an edge, and who may not: by certificate to the other nodes, by its CA to the registry.
 import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Authority } from '../../src/certs/authority.ts';
 import { connectorUri } from '../../src/certs/connectorId.ts';
 import { makeKeyPair } from '../../src/certs/keyPair.ts';
@@ -123,6 +123,9 @@ describe('dialling another node', () => {
     await expect(dial(a.cluster.id, a, `connect.${domain}`)).rejects.toMatchObject({ code: 'EDGE_IDENTITY' });
     const foreign = await anAuthority({ commonName: 'Another edge' });
     const stranger = await NodeIdentity.make({ id, authority: foreign, clock: systemClock });
+    await expect(dial(a.cluster.id, a, door, stranger)).rejects.toMatchObject({ code: 'EDGE_UNREACHABLE' });
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0'); // Of whoever set it: it must not open this door.
+    onTestFinished(() => void vi.unstubAllEnvs());
     await expect(dial(a.cluster.id, a, door, stranger)).rejects.toMatchObject({ code: 'EDGE_UNREACHABLE' });
   });
 });

@@ -64,6 +64,7 @@ export function dialNode(
       ALPNProtocols: alpnsOf(knownFramings),
       minVersion: 'TLSv1.3',
       ...identity.current(),
+      rejectUnauthorized: true, // Whatever the environment says.
       // Nodes have no DNS names of their own: the one that answers is told by the id below.
       checkServerIdentity: () => undefined,
     });
