@@ -88,6 +88,21 @@ it('flags an exchange of which the disk took nothing, fails none, and goes on wh
   expect((await log.detail(later.id)).messages[0]?.text).toBe('answer of d');
 });
 
+it('keeps what comes while it is being written', async () => {
+  const { log, call, movedOut, segments } = await world();
+  const a = call('a');
+  const append = segments.append.bind(segments);
+  segments.append = (records) => {
+    segments.append = append;
+    a.message('server-to-agent', 'in between');
+    return append(records);
+  };
+  const b = call('b');
+  for (const name of ['c', 'd', 'e']) call(name);
+  await movedOut(b); // In the same write.
+  expect((await log.detail(a.id)).messages.map(({ text }) => text)).toEqual(['answer of a', 'in between']);
+});
+
 it('counts and flags what comes after that, and what was moved out stays', async () => {
   const { log, call, movedOut } = await world();
   const a = call('a');
