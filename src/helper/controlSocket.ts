@@ -1,12 +1,13 @@
 // How processes of the same user reach a running helper or edge: a Unix socket in a folder that only this user can
 // enter, a named pipe on Windows, lines of JSON-RPC on it. Never TCP. Both ends are here, so that they cannot differ.
-import { chmod, lstat, mkdir, readdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, readdir, unlink } from 'node:fs/promises';
 import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { systemCode, TunnelError } from '../core/errors.ts';
 import { Peer, type Contract } from '../protocol/peer.ts';
 import { linePort } from '../wire/linePort.ts';
+import { ensureFolder } from './ensureFolder.ts';
 import type { StatePaths } from './statePaths.ts';
 
 /** Longest message on a control socket, and what may wait for a reader that does not read. */
@@ -125,7 +126,7 @@ function openPeer<Mine extends Contract, Theirs extends Contract>(socket: Socket
 
 async function preparePath(path: string): Promise<void> {
   if (isPipe(path)) return;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await ensureFolder(dirname(path));
   await demandOurs(path);
   if (await isListening(path)) throw new TunnelError('CONFLICT', `another running process listens at ${path}`);
 }

@@ -1,10 +1,11 @@
 // The state folder's small files (keys, grants, policy): a reader sees the old text or the new one, never half of it;
 // nobody but the user can read them; several processes change them one after the other.
 import { constants } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode, TunnelError } from '../core/errors.ts';
 import type { PrivateFiles } from '../core/files.ts';
+import { ensureFolder } from './ensureFolder.ts';
 import { fileProblem } from './fileProblem.ts';
 import { lockFile } from './fileLock.ts';
 import { removeFile, replaceFile, syncFolder } from './platformFiles.ts';
@@ -23,7 +24,7 @@ export class PrivateFileStore implements PrivateFiles {
 
   async update(path: string, change: (old: string | undefined) => string | Promise<string>): Promise<string> {
     const letGo = await explained(path, async () => {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await ensureFolder(dirname(path));
       return lockFile(path);
     });
     try {
