@@ -28,7 +28,7 @@ export class OwnCertificate implements InnerCertificate {
   #problem: string | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  /** Throws `USAGE` for a file that cannot be read, `CERTIFICATE_INVALID` with what is wrong in it. */
+  /** Throws `USAGE` for a file that cannot be read, or with what is wrong in it. */
   static async create(options: OwnCertificateOptions): Promise<OwnCertificate> {
     return new OwnCertificate(options, await read(options));
   }
@@ -86,7 +86,12 @@ const shelved = (chain: Chain): { chain: Chain; contexts: ContextShelf } => ({
 async function read({ certificateFile, keyFile, hostname, files, clock }: OwnCertificateOptions): Promise<Chain> {
   const [chainPem, keyPem] = await Promise.all([textOf(files, certificateFile), textOf(files, keyFile)]);
   const named = { what: certificateFile, whatKey: keyFile };
-  return readChain({ chainPem, keyPem, hostname, nowMs: clock.now(), ...named });
+  try {
+    return readChain({ chainPem, keyPem, hostname, nowMs: clock.now(), ...named });
+  } catch (cause) {
+    // A fault in files that a person named, not in what this machine was given by an edge.
+    throw new TunnelError('USAGE', errorInfo(cause).message, { cause });
+  }
 }
 
 async function textOf(files: Pick<PrivateFiles, 'read'>, file: string): Promise<string> {
