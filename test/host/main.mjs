@@ -1,6 +1,6 @@
 // The extension in a real VS Code: puts up the host, packages the extension, runs the suite inside the extension host
 // and the drives through its window, and says what each did. What is tested is what is shipped: the .vsix.
-// CLI: node test/host/main.mjs [part…]   (parts: suite, main-job, safety, recovery, edge, pairing, agents, discovery, preview, requests; `electron` when named;
+// CLI: node test/host/main.mjs [part…]   (parts: suite, main-job, safety, recovery, edge, pairing, agents, discovery, preview, requests, holds; `electron` when named;
 //      --host older; --keep-vsix to test the package of the last run)
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,6 +11,7 @@ import { build } from 'esbuild';
 import { agents } from '../vscode/agents.drive.mjs';
 import { discovery } from '../vscode/discovery.drive.mjs';
 import { throughEdge } from '../vscode/edge.drive.mjs';
+import { holds } from '../vscode/holds.drive.mjs';
 import { mainJob } from '../vscode/mainJob.drive.mjs';
 import { pairing } from '../vscode/pairing.drive.mjs';
 import { preview } from '../vscode/preview.drive.mjs';
@@ -38,6 +39,7 @@ const parts = {
   discovery: (host) => discovery(vsix, host),
   preview: (host) => preview(vsix, host),
   requests: (host) => requests(vsix, host),
+  holds: (host) => holds(vsix, host),
 };
 /** Needs Microsoft's download server and a display. */
 const onDemand = { electron: inElectron };
