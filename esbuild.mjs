@@ -19,8 +19,10 @@ const common = {
 const onDemand = {
   name: 'on-demand',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /\/(demoAgent|authorizationServer|pairPrompts|inputPrompts|acmeLibrary|natsBucket)\.ts$/ }, ({ kind, path }) =>
-      kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
+    onResolve(
+      { filter: /\/(demoAgent|authorizationServer|pairPrompts|inputPrompts|acmeLibrary|natsBucket)\.ts$/ },
+      ({ kind, path }) =>
+        kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
     ),
 };
 /** The provider has words for its operator on the console, which here belongs to the person at the terminal. */

@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       suite('unit', 30_000, 2),
       suite('integration', 60_000, 2),
-      suite('e2e', 120_000, 1),
+      suite('e2e', 120_000, 2),
       suite('conformance', 600_000, 1),
       suite('soak', 600_000, 1),
       suite('tls', 900_000, 1),

@@ -13,18 +13,16 @@ if (!names.includes(name)) {
   process.stderr.write(`name a benchmark: ${names.join(', ')}\n`);
   process.exit(2);
 }
-/** What belongs to the figures of a benchmark and needs a process of another kind. */
-const then =
-  name === 'tunnel' && !rest.includes('--only')
-    ? [
-        [name, rest],
-        ['line', ['--only', 'slow', ...rest]],
-      ]
-    : [[name, rest]];
+/**
+ * What belongs to the figures of a benchmark and needs a process of another kind.
+ * @type {{ bench: string, args: string[] }[]}
+ */
+const runs = [{ bench: name, args: rest }];
+if (name === 'tunnel' && !rest.includes('--only')) runs.push({ bench: 'line', args: ['--only', 'slow', ...rest] });
 const folder = await mkdtemp(join(tmpdir(), 'mcp-tunnel-bench-'));
 try {
   const options = { bundle: true, platform: 'node', format: 'cjs', mainFields: ['module', 'main'], logLevel: 'error' };
-  for (const [bench, args] of then) {
+  for (const { bench, args } of runs) {
     const outfile = join(folder, bench, 'bench.cjs');
     await build({ ...options, entryPoints: [join(here, `${bench}.bench.ts`)], outfile });
     process.exitCode = spawnSync(process.execPath, [outfile, ...args], { stdio: 'inherit' }).status ?? 1;
