@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandWorld } from '../support/commandWorld.ts';
@@ -85,5 +85,18 @@ describe('mcp-tunnel servers', () => {
       out: '',
       err: expect.stringContaining('none'),
     });
+  });
+
+  it('are run exactly as they are declared: nothing in them is for a shell', async () => {
+    const words = ['$(touch a)', ';touch b', '`touch c`', '*', '~', '"', "'", 'x y', '&& touch d', '%PATH%', '\\', ''];
+    await world.put(
+      'print.mjs',
+      "import { writeFileSync } from 'node:fs';\nwriteFileSync('argv.json', JSON.stringify(process.argv.slice(2)));\n",
+    );
+    await world.put('.mcp.json', { mcpServers: { odd: { command: process.execPath, args: ['print.mjs', ...words] } } });
+    const { code } = await world.run(['expose', 'odd', '--json']);
+    expect(code).toBe(5); // It is no server, and ended at once.
+    expect(JSON.parse(await readFile(join(world.folder, 'argv.json'), 'utf8'))).toEqual(words);
+    expect((await readdir(world.folder)).toSorted()).toEqual(['.mcp.json', 'argv.json', 'print.mjs']);
   });
 });
