@@ -1,6 +1,6 @@
 // A private folder and those above it, made where they are missing. Node's own `mkdir` with `recursive` never returns where
 // a folder cannot be made below one that is there, as in /proc: it goes up and down again for ever, and cannot be ended.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 
@@ -19,7 +19,7 @@ async function made(path: string): Promise<boolean> {
     await mkdir(path, { mode: 0o700 });
     return true;
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') return true; // A file in its place is told by whoever uses it.
+    if (systemCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return true;
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
   }

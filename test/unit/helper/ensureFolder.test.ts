@@ -21,6 +21,7 @@ describe('ensureFolder', () => {
   it('fails below a file, and where the system makes no folders', async () => {
     const base = await temporaryFolder();
     await writeFile(join(base, 'file'), '');
+    await expect(ensureFolder(join(base, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
     await expect(ensureFolder(join(base, 'file/below'))).rejects.toMatchObject({ code: 'ENOTDIR' });
     await expect(ensureFolder('/proc/nothing/here')).rejects.toMatchObject({ code: 'ENOENT' });
   });
