@@ -214,7 +214,7 @@ describe('a certificate of one’s own', () => {
 
     await write(`other.${domain}`, 1);
     const refused = expose(world, words);
-    expect(await refused.ended).toMatchObject({ code: 4 });
+    expect(await refused.ended).toMatchObject({ code: 2 });
     expect(refused.lines().at(-1)).toMatchObject({
       message: expect.stringContaining(`is not for ${hostname} but for`),
     });
