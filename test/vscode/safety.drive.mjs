@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { drive, screenshot } from '../host/browser.mjs';
 import { startVscode } from '../host/startVscode.mjs';
+import { until } from '../host/until.mjs';
 import { notification, openWorkbench, runCommand, trustFolder } from '../host/workbench.mjs';
 import { fixtureWorkspace } from './fixtureWorkspace.mjs';
 import { consent, exposeHere, openTunnelViews, treeRow } from './panelSteps.mjs';
@@ -41,7 +42,13 @@ async function untrusted(page, vscode, folder) {
   await treeRow(page, /^everything/)
     .locator('.monaco-tl-twistie')
     .click();
-  await treeRow(page, /^Restricted Mode: no server is run, Manage Workspace Trust/).waitFor();
+  const refused = treeRow(page, /^Restricted Mode: no server is run, Manage Workspace Trust/);
+  // In a low view it stands below the edge: the key goes to the first row below, and brings it into sight.
+  await until('why nothing is shown', async () => {
+    if (await refused.isVisible()) return true;
+    await page.keyboard.press('ArrowRight');
+    return false;
+  });
   await screenshot(page, 'restricted');
   await runCommand(page, 'MCP Tunnel: Expose MCP Server');
   const told = await notification(page, 'This window is in Restricted Mode');
