@@ -20,7 +20,6 @@ export class ChatServers implements McpServerDefinitionProvider<McpStdioServerDe
   readonly #memory: Memory;
   readonly #bridge: string;
   readonly #changed = new EventEmitter<void>();
-  readonly #tunnelOf = new WeakMap<McpStdioServerDefinition, string>();
   #shown = '';
 
   readonly onDidChangeMcpServerDefinitions = this.#changed.event;
@@ -74,23 +73,17 @@ export class ChatServers implements McpServerDefinitionProvider<McpStdioServerDe
     return this.#open().map((tunnel) => {
       const env = {
         ELECTRON_RUN_AS_NODE: '1',
-        MCP_TUNNEL_BRIDGE_URL: tunnel.loopbackUrl ?? tunnel.url ?? '',
+        MCP_TUNNEL_BRIDGE_URL: bridgeUrl(tunnel),
         ...(tunnel.caFile === undefined ? {} : { MCP_TUNNEL_BRIDGE_CA: tunnel.caFile }),
       };
       const label = t('{0} through its tunnel', tunnel.server.name);
-      const definition = new McpStdioServerDefinition(label, process.execPath, [this.#bridge], env, tunnel.id);
-      this.#tunnelOf.set(definition, tunnel.server.id);
-      return definition;
+      return new McpStdioServerDefinition(label, process.execPath, [this.#bridge], env, tunnel.id);
     });
   }
 
   /** The token is added when the server is started, not before. */
   async resolveMcpServerDefinition(definition: McpStdioServerDefinition): Promise<McpStdioServerDefinition> {
-    const { store } = this.#app();
-    const id = this.#tunnelOf.get(definition);
-    const tunnel = store.tunnels.find(({ server, url }) =>
-      id ? server.id === id : url === definition.env['MCP_TUNNEL_BRIDGE_URL'],
-    );
+    const tunnel = this.#open().find((open) => bridgeUrl(open) === definition.env['MCP_TUNNEL_BRIDGE_URL']);
     if (!tunnel) throw new Error(t('This tunnel is no longer open.'));
     definition.env = { ...definition.env, MCP_TUNNEL_BRIDGE_TOKEN: await this.#token(tunnel) };
     return definition;
@@ -114,7 +107,7 @@ export class ChatServers implements McpServerDefinitionProvider<McpStdioServerDe
     const name = t('{0} in VS Code’s chat', server.name);
     const expiresMs = clock.now() + expiryHours() * 3_600_000;
     const { grant, token } = await helper.request('grants/add', { name, servers: [server.id], scope: {}, expiresMs });
-    await tokens.keep(grant, token);
+    await tokens.setAside(grant, token);
     return grant.id;
   }
 
@@ -128,3 +121,6 @@ export class ChatServers implements McpServerDefinitionProvider<McpStdioServerDe
     return (this.#memory.get(memoryKey) as Offered[] | undefined) ?? [];
   }
 }
+
+/** Which tunnel a definition is of: two tunnels of one server have two. */
+const bridgeUrl = ({ loopbackUrl, url }: TunnelInfo): string => loopbackUrl ?? url ?? '';

@@ -15,6 +15,8 @@ type Minted = { grant: string; server: string };
 
 /** In a grant's servers: all of them. */
 const anyServer = '*';
+/** In place of a server: held for a use of its own, and not to be handed to agents. */
+const aside = '';
 const indexKey = 'mcpTunnel.minted';
 const secretKey = (grant: string): string => `grant/${grant}`;
 
@@ -28,12 +30,21 @@ export class Tokens {
     this.#index = index;
   }
 
-  /** In place of an older text of the same grant. */
+  /** In place of an older text of the same grant; one that is set aside stays so. */
   async keep(grant: GrantInfo, token: string): Promise<void> {
-    await this.#secrets.store(secretKey(grant.id), token);
-    const others = this.#minted.filter((minted) => minted.grant !== grant.id);
-    const own = grant.scope.servers.map((server) => ({ grant: grant.id, server }));
-    await this.#index.update(indexKey, [...others, ...own]);
+    const isAside = this.#minted.some((minted) => minted.grant === grant.id && minted.server === aside);
+    await this.#put(grant.id, token, isAside ? [aside] : grant.scope.servers);
+  }
+
+  /** Of a grant that is none of an agent's: it is not among the usable ones, and so never copied for one. */
+  async setAside(grant: GrantInfo, token: string): Promise<void> {
+    await this.#put(grant.id, token, [aside]);
+  }
+
+  async #put(grant: string, token: string, servers: readonly string[]): Promise<void> {
+    await this.#secrets.store(secretKey(grant), token);
+    const others = this.#minted.filter((minted) => minted.grant !== grant);
+    await this.#index.update(indexKey, [...others, ...servers.map((server) => ({ grant, server }))]);
   }
 
   holds(grant: string): boolean {

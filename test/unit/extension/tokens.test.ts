@@ -25,6 +25,17 @@ it('knows the tokens of a server that still work, the newest first', async () =>
   expect(of('s3')).toEqual([]);
 });
 
+it('never gives an agent what is held for a use of its own, also after it was rotated', async () => {
+  const { tokens } = world();
+  const chat = grant({ id: 'chat', scope: { servers: ['s1'] } });
+  await tokens.setAside(chat, 'mcpt_chat');
+  expect([tokens.usable('s1', [chat], nowMs), await tokens.of('chat')]).toEqual([[], 'mcpt_chat']);
+  await tokens.keep(chat, 'mcpt_rotated');
+  expect([tokens.usable('s1', [chat], nowMs), await tokens.of('chat')]).toEqual([[], 'mcpt_rotated']);
+  await tokens.prune([], nowMs);
+  expect(await tokens.of('chat')).toBeUndefined();
+});
+
 it('gives the token of a grant for several servers, or for all, with each of them', async () => {
   const { tokens } = world();
   const [both, all] = [
