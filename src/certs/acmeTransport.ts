@@ -6,6 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { systemCode, TunnelError } from '../core/errors.ts';
+import { orAborted } from '../core/orAborted.ts';
 import { AcmeFailure, refusal } from './acmeFailure.ts';
 
 /** For one request, from DNS to the last byte. */
@@ -150,13 +151,6 @@ function typeOf(data: unknown): unknown {
 
 async function addressesOf(host: string): Promise<string[]> {
   return (await dnsLookup(host, { all: true, order: 'verbatim' })).map(({ address }) => address);
-}
-
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((settle, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    work.then(settle, reject);
-  });
 }
 
 function bare(hostname: string): string {

@@ -5,6 +5,7 @@ import { lookup as dnsLookup } from 'node:dns/promises';
 import { request } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { TunnelError } from '../core/errors.ts';
+import { orAborted } from '../core/orAborted.ts';
 import { isPublicAddress } from './publicAddress.ts';
 
 /** For the whole of it, from DNS to the last byte. */
@@ -90,13 +91,6 @@ function get(
 
 async function addressesOf(host: string): Promise<string[]> {
   return (await dnsLookup(host, { all: true, order: 'verbatim' })).map(({ address }) => address);
-}
-
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((settle, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    work.then(settle, reject);
-  });
 }
 
 function bare(hostname: string): string {

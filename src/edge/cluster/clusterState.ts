@@ -2,9 +2,10 @@
 // that they share, by the same rules as an edge alone. Certificate authority and door key never leave the nodes' folders.
 import { randomBytes } from 'node:crypto';
 import type { Authority } from '../../certs/authority.ts';
-import type { Clock, TimerHandle } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { Emitter, type Unsubscribe } from '../../core/emitter.ts';
 import { TunnelError } from '../../core/errors.ts';
+import { repeat } from '../../core/repeat.ts';
 import type { Closable } from '../../core/lifetime.ts';
 import { connectorDays, enrolled, maxConnectors, renewed } from '../connectorRules.ts';
 import type { EdgeStore } from '../edgeAuthority.ts';
@@ -218,23 +219,9 @@ export class ClusterState implements EdgeStore {
 
   /** Reads a brought certificate again now and then. */
   watch(onProblem: (error: unknown) => void): Closable {
-    const { clock } = this.#options;
-    let closed = false;
-    const later = (): TimerHandle =>
-      clock.after(reloadMs, () => {
-        void this.reloadServer()
-          .catch(onProblem)
-          .finally(() => {
-            if (!closed) timer = later();
-          });
-      });
-    let timer = later();
-    return {
-      close() {
-        closed = true;
-        timer.cancel();
-      },
-    };
+    return repeat(this.#options.clock, reloadMs, async () => {
+      await this.reloadServer().catch(onProblem);
+    });
   }
 
   /** True when another certificate is shown from now on. */

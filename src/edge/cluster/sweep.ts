@@ -1,6 +1,7 @@
 // What nobody needs any more goes out of the registry: expired tokens, names unused for long, connectors long after their
 // last certificate, and the words of nodes that are gone. Every node sweeps; what was changed since it was looked at stays.
 import type { Clock } from '../../core/clock.ts';
+import { repeat } from '../../core/repeat.ts';
 import { isForgotten } from '../connectorRules.ts';
 import { isAlive } from '../labelRules.ts';
 import type { NodeLeases } from './nodeLeases.ts';
@@ -14,24 +15,8 @@ type SweepOptions = { records: Records; nodes: NodeLeases; self: string; clock: 
 
 export function startSweeping(options: SweepOptions): { close(): void } {
   const { clock, records } = options;
-  let closed = false;
-  const later = (): { cancel(): void } =>
-    clock.after(sweepMs, () => {
-      const sweeping = records.problem === undefined ? sweep(options) : Promise.resolve();
-      // The registry went away: the next sweep does the rest.
-      void sweeping
-        .catch(() => {})
-        .finally(() => {
-          if (!closed) timer = later();
-        });
-    });
-  let timer = later();
-  return {
-    close() {
-      closed = true;
-      timer.cancel();
-    },
-  };
+  // The registry may go away meanwhile: the next sweep does the rest.
+  return repeat(clock, sweepMs, async () => (records.problem === undefined ? sweep(options) : undefined));
 }
 
 export async function sweep({ records, nodes, self, clock }: SweepOptions): Promise<void> {
